@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"stoa/internal/mesos/mesospb"
+	"stoa/marathon/id"
+	"stoa/marathon/timestamp"
 )
 
 // Goal is what an instance is meant to become. It never returns from Decommissioned.
@@ -72,7 +74,7 @@ type IPAddress struct {
 type Task struct {
 	ID string
 	// Version is the version of the app definition that the task was launched with.
-	Version   time.Time
+	Version   timestamp.Timestamp
 	Condition Condition
 	// StagedAt is when the launch was decided, StartedAt when it first ran (else zero).
 	StagedAt  time.Time
@@ -86,10 +88,10 @@ type Task struct {
 type Instance struct {
 	// ID is <safe app id>.instance-<uuid>.
 	ID    string
-	AppID string
+	AppID id.Path
 	// Version is the version of the app definition that the instance was last
 	// scheduled or launched with.
-	Version time.Time
+	Version timestamp.Timestamp
 	// Role is the Mesos role that its resources come from.
 	Role  string
 	State State
