@@ -25,8 +25,7 @@ func (p *plan) appendMessage(dst []byte, m protoreflect.Message, order keyOrder)
 	dst = append(dst, '{')
 	start := len(dst)
 	for _, f := range fields {
-		next := f.appendField(dst, m, start, order)
-		dst = next
+		dst = f.appendField(dst, m, start, order)
 	}
 	return append(dst, '}')
 }
@@ -91,18 +90,8 @@ func (f *fieldPlan) appendRepeated(dst []byte, list protoreflect.List, order key
 
 // appendMap appends a map field. The original's order is that of its hash map; here it is the byte-wise order of the keys.
 func (f *fieldPlan) appendMap(dst []byte, m protoreflect.Map, order keyOrder) []byte {
-	type entry struct {
-		key   string
-		value protoreflect.Value
-	}
-	entries := make([]entry, 0, m.Len())
-	m.Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
-		entries = append(entries, entry{k.String(), v})
-		return true
-	})
-	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.key, b.key) })
 	dst = append(dst, '{')
-	for i, e := range entries {
+	for i, e := range sortedEntries(m) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
@@ -138,4 +127,21 @@ func (f *fieldPlan) appendScalar(dst []byte, value protoreflect.Value) []byte {
 	default:
 		return strconv.AppendInt(dst, value.Int(), 10)
 	}
+}
+
+// mapEntry is one entry of a map field, its key as text.
+type mapEntry struct {
+	key   string
+	value protoreflect.Value
+}
+
+// sortedEntries returns the entries in byte-wise order of their keys.
+func sortedEntries(m protoreflect.Map) []mapEntry {
+	entries := make([]mapEntry, 0, m.Len())
+	m.Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
+		entries = append(entries, mapEntry{k.String(), v})
+		return true
+	})
+	slices.SortFunc(entries, func(a, b mapEntry) int { return cmp.Compare(a.key, b.key) })
+	return entries
 }
