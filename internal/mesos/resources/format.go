@@ -22,7 +22,6 @@ var ErrRefined = errors.New("Cannot downgrade resources containing refined reser
 // Upgrade changes a message of either format (or of both, as endpoints show
 // it) to the post-refinement format. What is invalid stays invalid.
 func Upgrade(p *mesospb.Resource) {
-	//lint:ignore SA1019 the deprecated field is what this converts
 	role := p.Role
 	switch {
 	case len(p.Reservations) > 0:
@@ -43,13 +42,11 @@ func Upgrade(p *mesospb.Resource) {
 			Role: role,
 		}}
 	}
-	//lint:ignore SA1019 as above
 	p.Role = nil
 }
 
 // Upgraded returns p in the post-refinement format: p itself when it has it.
 func Upgraded(p *mesospb.Resource) *mesospb.Resource {
-	//lint:ignore SA1019 the deprecated field is what this converts
 	if p.Role == nil && p.Reservation == nil {
 		return p
 	}
@@ -92,7 +89,6 @@ func setOldFields(p *mesospb.Resource) {
 			}
 		}
 	}
-	//lint:ignore SA1019 old peers read it
 	p.Role = role
 }
 

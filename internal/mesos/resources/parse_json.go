@@ -28,7 +28,6 @@ func parseJSON(text, defaultRole string) (list []*mesospb.Resource, ok bool, err
 }
 
 func setDefaultRole(p *mesospb.Resource, role string) {
-	//lint:ignore SA1019 this is where the deprecated field comes from
 	if p.Role == nil && len(p.Reservations) == 0 {
 		p.Role = &role
 	}

@@ -144,7 +144,6 @@ func validateDisk(p *mesospb.Resource) error {
 
 // validateOldReservation checks the pre-refinement fields, when there is no stack.
 func validateOldReservation(p *mesospb.Resource) error {
-	//lint:ignore SA1019 old peers send it
 	role := p.GetRole()
 	if err := roles.Validate(role); err != nil {
 		return err
@@ -194,7 +193,6 @@ func validateReservations(p *mesospb.Resource) error {
 }
 
 func validateBothFormats(p *mesospb.Resource) error {
-	//lint:ignore SA1019 old peers send it
 	role, reservation := p.Role, p.Reservation
 	if len(p.Reservations) > 1 {
 		if role != nil {
