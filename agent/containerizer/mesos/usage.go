@@ -1,0 +1,86 @@
+package mesos
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"stoa/agent/containerizer/proctree"
+	"stoa/internal/mesos/mesospb"
+)
+
+// clockTicks is USER_HZ, which Linux fixes at 100 for every architecture that Go runs on.
+const clockTicks = 100
+
+// Status tells the executor's pid.
+func (c *Containerizer) Status(_ context.Context, id *mesospb.ContainerID) (*mesospb.ContainerStatus, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	box, ok := c.containers[id.GetValue()]
+	if !ok {
+		return nil, errors.New("Unknown container")
+	}
+	status := &mesospb.ContainerStatus{ContainerId: &mesospb.ContainerID{Value: proto.String(box.id)}}
+	if box.root.PID > 0 {
+		status.ExecutorPid = proto.Uint32(uint32(box.root.PID))
+	}
+	return status, nil
+}
+
+// Usage adds up what the processes of the tree use now, as the posix/cpu and posix/mem isolators
+// do. Time used by processes that have ended is not in it.
+func (c *Containerizer) Usage(_ context.Context, id *mesospb.ContainerID) (*mesospb.ResourceStatistics, error) {
+	c.mu.Lock()
+	box, ok := c.containers[id.GetValue()]
+	if !ok {
+		c.mu.Unlock()
+		return nil, errors.New("Unknown container")
+	}
+	root := proctree.Root{PID: box.root.PID}
+	cpus, mem := scalar(box.resources, "cpus"), scalar(box.resources, "mem")
+	c.mu.Unlock()
+
+	statistics := &mesospb.ResourceStatistics{
+		Timestamp: proto.Float64(float64(time.Now().UnixMicro()) / 1e6),
+	}
+	processes, err := proctree.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	if root.PID > 0 {
+		var user, system uint64
+		var pages int64
+		for _, p := range root.Members(processes) {
+			user += p.UserTicks
+			system += p.SystemTicks
+			pages += p.ResidentPages
+		}
+		statistics.CpusUserTimeSecs = proto.Float64(float64(user) / clockTicks)
+		statistics.CpusSystemTimeSecs = proto.Float64(float64(system) / clockTicks)
+		statistics.MemRssBytes = proto.Uint64(uint64(pages) * uint64(os.Getpagesize()))
+	}
+	if cpus > 0 {
+		statistics.CpusSoftLimit = proto.Float64(cpus)
+	}
+	if mem > 0 {
+		limit := uint64(mem * (1 << 20))
+		statistics.MemLimitBytes = proto.Uint64(limit)
+		statistics.MemSoftLimitBytes = proto.Uint64(limit)
+	}
+	return statistics, nil
+}
+
+// scalar sums a scalar resource in exact thousandths.
+func scalar(resources []*mesospb.Resource, name string) float64 {
+	var thousandths int64
+	for _, resource := range resources {
+		if resource.GetName() == name {
+			value := resource.GetScalar().GetValue()
+			thousandths += int64(value*1000 + 0.5)
+		}
+	}
+	return float64(thousandths) / 1000
+}
