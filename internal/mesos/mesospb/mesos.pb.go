@@ -3985,10 +3985,10 @@ type AgentInfo struct {
 	Resources  []*Resource            `protobuf:"bytes,3,rep,name=resources" json:"resources,omitempty"`
 	Attributes []*Attribute           `protobuf:"bytes,5,rep,name=attributes" json:"attributes,omitempty"`
 	Id         *AgentID               `protobuf:"bytes,6,opt,name=id" json:"id,omitempty"`
+	Domain     *DomainInfo            `protobuf:"bytes,10,opt,name=domain" json:"domain,omitempty"`
 	// Only the v0 schema (SlaveInfo) has this field. The v1 JSON dialect leaves it out;
 	// the others print its default. See package mesosjson.
-	Checkpoint    *bool       `protobuf:"varint,7,opt,name=checkpoint,def=0" json:"checkpoint,omitempty"`
-	Domain        *DomainInfo `protobuf:"bytes,10,opt,name=domain" json:"domain,omitempty"`
+	Checkpoint    *bool `protobuf:"varint,7,opt,name=checkpoint,def=0" json:"checkpoint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4064,18 +4064,18 @@ func (x *AgentInfo) GetId() *AgentID {
 	return nil
 }
 
-func (x *AgentInfo) GetCheckpoint() bool {
-	if x != nil && x.Checkpoint != nil {
-		return *x.Checkpoint
-	}
-	return Default_AgentInfo_Checkpoint
-}
-
 func (x *AgentInfo) GetDomain() *DomainInfo {
 	if x != nil {
 		return x.Domain
 	}
 	return nil
+}
+
+func (x *AgentInfo) GetCheckpoint() bool {
+	if x != nil && x.Checkpoint != nil {
+		return *x.Checkpoint
+	}
+	return Default_AgentInfo_Checkpoint
 }
 
 type CSIPluginContainerInfo struct {
@@ -14672,12 +14672,12 @@ const file_mesos_v1_mesos_proto_rawDesc = "" +
 	"\n" +
 	"attributes\x18\x05 \x03(\v2\x13.mesos.v1.AttributeR\n" +
 	"attributes\x12!\n" +
-	"\x02id\x18\x06 \x01(\v2\x11.mesos.v1.AgentIDR\x02id\x12%\n" +
+	"\x02id\x18\x06 \x01(\v2\x11.mesos.v1.AgentIDR\x02id\x12,\n" +
+	"\x06domain\x18\n" +
+	" \x01(\v2\x14.mesos.v1.DomainInfoR\x06domain\x12%\n" +
 	"\n" +
 	"checkpoint\x18\a \x01(\b:\x05falseR\n" +
-	"checkpoint\x12,\n" +
-	"\x06domain\x18\n" +
-	" \x01(\v2\x14.mesos.v1.DomainInfoR\x06domain\x1a\x94\x02\n" +
+	"checkpoint\x1a\x94\x02\n" +
 	"\n" +
 	"Capability\x127\n" +
 	"\x04type\x18\x01 \x01(\x0e2#.mesos.v1.AgentInfo.Capability.TypeR\x04type\"\xcc\x01\n" +
