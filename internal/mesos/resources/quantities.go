@@ -68,7 +68,7 @@ func QuantitiesOf(amounts map[string]Scalar) Quantities {
 // Quantities totals the entries by name; a ranges resource counts its numbers
 // and a set its items.
 func (rs Resources) Quantities() Quantities {
-	var q Quantities
+	q := Quantities{make([]quantity, 0, len(rs.list))}
 	for i := range rs.list {
 		r := &rs.list[i]
 		amount := r.scalar
@@ -85,7 +85,7 @@ func (rs Resources) Quantities() Quantities {
 
 // ScalarQuantities totals the scalar entries by name.
 func (rs Resources) ScalarQuantities() Quantities {
-	var q Quantities
+	q := Quantities{make([]quantity, 0, len(rs.list))}
 	for i := range rs.list {
 		if r := &rs.list[i]; r.Type() == mesospb.Value_SCALAR {
 			q.add(r.Name(), r.scalar)

@@ -115,7 +115,7 @@ func (rs Resources) Subtract(o Resources) Resources {
 
 // Contains says whether all of o is part of rs.
 func (rs Resources) Contains(o Resources) bool {
-	remaining := sum{list: rs.list}
+	remaining := sum(rs)
 	own := false
 	for i := range o.list {
 		part := &o.list[i]
