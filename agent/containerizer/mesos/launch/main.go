@@ -30,7 +30,7 @@ func Main(env []string) int {
 func execute(info Info, env []string) error {
 	path := info.Path
 	if !strings.Contains(path, "/") {
-		found, err := lookPath(path, env)
+		found, err := LookPath(path, env)
 		if err != nil {
 			return err
 		}
@@ -43,8 +43,8 @@ func execute(info Info, env []string) error {
 	return syscall.Exec(path, argv, env)
 }
 
-// lookPath searches the PATH of env, which is the container's and not this process's.
-func lookPath(name string, env []string) (string, error) {
+// LookPath searches the PATH of env, which is the container's and not this process's.
+func LookPath(name string, env []string) (string, error) {
 	for _, entry := range env {
 		path, ok := strings.CutPrefix(entry, "PATH=")
 		if !ok {
