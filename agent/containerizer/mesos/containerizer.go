@@ -12,21 +12,16 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
-	"time"
 
 	"stoa/agent/containerizer"
-	"stoa/agent/containerizer/proctree"
+	"stoa/agent/containerizer/launch"
+	"stoa/agent/containerizer/launcher"
 	"stoa/agent/fetcher"
 	"stoa/internal/mesos/mesospb"
 )
 
-// maxTerminated bounds how many terminations are kept for a Wait that has not come yet.
-const maxTerminated = 4096
-
-// killTimeout bounds how long the end of a process tree is waited for. Only processes in
-// uninterruptible sleep (a dead NFS server) get this far.
-const killTimeout = time.Minute
+// executorName is the command executor's program and argv[0].
+const executorName = "mesos-executor"
 
 // Config is what the containerizer needs.
 type Config struct {
@@ -52,29 +47,8 @@ type Config struct {
 
 // Containerizer implements containerizer.Containerizer with plain processes.
 type Containerizer struct {
-	config Config
-	logger *slog.Logger
-
-	mu         sync.Mutex
-	containers map[string]*container
-	// terminated keeps the ends of containers nobody waited for, oldest first in order.
-	terminated map[string]containerizer.Termination
-	order      []string
-}
-
-// container is one container that was launched or recovered and has not ended.
-type container struct {
-	id      string
-	spec    containerizer.Spec
-	cancel  context.CancelFunc // ends a launch under way
-	root    proctree.Root
-	started uint64        // start time of the first process
-	running chan struct{} // closed when the launch is over, well or not
-	ended   chan struct{} // closed after the Termination was given
-	waiters []chan containerizer.Termination
-
-	destroyed bool
-	resources []*mesospb.Resource
+	config   Config
+	launcher *launcher.Launcher
 }
 
 var _ containerizer.Containerizer = (*Containerizer)(nil)
@@ -87,133 +61,159 @@ func New(config Config) (*Containerizer, error) {
 	if config.Logger == nil {
 		config.Logger = slog.Default()
 	}
-	if config.Executable == "" {
-		executable, err := os.Executable()
+	processes, err := launcher.New(launcher.Config{
+		RuntimeDir: config.RuntimeDir,
+		Executable: config.Executable,
+		SwitchUser: config.SwitchUser,
+		Logger:     config.Logger.With("containerizer", "mesos"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("mesos containerizer: %w", err)
+	}
+	return &Containerizer{config: config, launcher: processes}, nil
+}
+
+// Recover takes over the known containers whose first process still lives, gives a Termination
+// without a wait status to the others, and ends containers that are in the runtime
+// directory only. known holds the containers of all containerizers.
+func (c *Containerizer) Recover(ctx context.Context, known []containerizer.Recovered) error {
+	ids := make(map[string]bool, len(known))
+	for _, recovered := range known {
+		ids[recovered.Spec.ID.GetValue()] = true
+		if !errors.Is(supported(recovered.Spec), containerizer.ErrNotSupported) {
+			c.launcher.Recover(ctx, recovered)
+		}
+	}
+	return c.launcher.RemoveOrphans(ctx, ids)
+}
+
+// Launch fetches the URIs and starts the executor. When it fails nothing runs and the
+// container is unknown, and whoever waited already gets a Termination with the error's text.
+func (c *Containerizer) Launch(ctx context.Context, spec containerizer.Spec) error {
+	if err := supported(spec); err != nil {
+		return err
+	}
+	return c.launcher.Launch(ctx, spec, func(ctx context.Context, p launcher.Preparation) (launcher.Program, error) {
+		if err := c.linkVolumes(spec.Sandbox, nil, spec.Resources); err != nil {
+			return launcher.Program{}, err
+		}
+		err := c.config.Fetcher.Fetch(ctx, fetcher.Request{
+			ContainerID: spec.ID.GetValue(),
+			Command:     spec.Executor.GetCommand(),
+			Sandbox:     spec.Sandbox,
+			User:        p.Account.Name,
+			Credential:  p.Account.Credential,
+			Stdout:      p.Stdout,
+			Stderr:      p.Stderr,
+		})
 		if err != nil {
-			return nil, fmt.Errorf("mesos containerizer: find the running binary: %w", err)
+			return launcher.Program{}, err
 		}
-		config.Executable = executable
+		return c.program(spec)
+	})
+}
+
+// supported tells whether this containerizer is the one for the container's type.
+func supported(spec containerizer.Spec) error {
+	info := spec.Executor.GetContainer()
+	if spec.Task.GetContainer() != nil {
+		info = spec.Task.GetContainer()
 	}
-	if config.RuntimeDir != "" {
-		if err := os.MkdirAll(filepath.Join(config.RuntimeDir, "containers"), 0o755); err != nil {
-			return nil, fmt.Errorf("mesos containerizer: --runtime_dir: %w", err)
+	if info == nil {
+		return nil
+	}
+	if info.GetType() != mesospb.ContainerInfo_MESOS {
+		return containerizer.ErrNotSupported
+	}
+	if image := info.GetMesos().GetImage(); image != nil {
+		return fmt.Errorf("Unsupported container image type: %s", image.GetType())
+	}
+	if len(info.GetVolumes()) > 0 {
+		// The text of the filesystem/posix isolator.
+		return errors.New("Volumes in ContainerInfo is not supported")
+	}
+	return nil
+}
+
+// program is the executor's: the binary's own, or another by way of the launch helper.
+func (c *Containerizer) program(spec containerizer.Spec) (launcher.Program, error) {
+	limits, err := c.rlimits(spec)
+	if err != nil {
+		return launcher.Program{}, err
+	}
+	command := spec.Executor.GetCommand()
+	program := launcher.Program{
+		Environment: c.environment(spec),
+		Info:        launch.Info{Rlimits: limits},
+	}
+	if c.builtIn(spec) {
+		program.Name = executorName
+		if arguments := command.GetArguments(); len(arguments) > 1 {
+			program.Arguments = arguments[1:]
 		}
+		return program, nil
 	}
-	return &Containerizer{
-		config:     config,
-		logger:     config.Logger.With("containerizer", "mesos"),
-		containers: make(map[string]*container),
-		terminated: make(map[string]containerizer.Termination),
-	}, nil
+	program.Name = launch.Name
+	program.Arguments = []string{"launch"}
+	program.Info.Path, program.Info.Arguments = commandLine(command)
+	if program.Info.Path == "" {
+		return launcher.Program{}, errors.New("No command given for the executor")
+	}
+	return program, nil
+}
+
+// builtIn tells whether the executor is the command executor and no program of that name is
+// installed, so that the binary's own takes its place.
+func (c *Containerizer) builtIn(spec containerizer.Spec) bool {
+	path := filepath.Join(c.config.LauncherDir, executorName)
+	if spec.Task == nil && (c.config.LauncherDir == "" || spec.Executor.GetCommand().GetValue() != path) {
+		return false
+	}
+	if c.config.LauncherDir == "" {
+		return true
+	}
+	_, err := os.Stat(path)
+	return err != nil
+}
+
+// commandLine turns a CommandInfo into a program and its argv.
+func commandLine(command *mesospb.CommandInfo) (string, []string) {
+	if command.GetShell() {
+		if command.Value == nil {
+			return "", nil
+		}
+		return "/bin/sh", []string{"sh", "-c", command.GetValue()}
+	}
+	if len(command.GetArguments()) == 0 {
+		return command.GetValue(), []string{command.GetValue()}
+	}
+	return command.GetValue(), command.GetArguments()
 }
 
 // Update changes the resources of a running container: persistent volumes are linked into the
 // sandbox or taken away. Processor and memory are not limited by this containerizer.
 func (c *Containerizer) Update(_ context.Context, id *mesospb.ContainerID, resources []*mesospb.Resource) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	box, ok := c.containers[id.GetValue()]
-	if !ok {
-		return errors.New("Unknown container")
-	}
-	if err := c.linkVolumes(box.spec.Sandbox, box.resources, resources); err != nil {
-		return err
-	}
-	box.resources = resources
-	return nil
+	return c.launcher.Update(id, resources, func(spec containerizer.Spec, before, after []*mesospb.Resource) error {
+		return c.linkVolumes(spec.Sandbox, before, after)
+	})
 }
 
-// Wait returns a channel that gives the container's Termination once. The end of a container that
-// nobody waited for is kept, so Wait may come late; after that the container is unknown.
+// Wait implements containerizer.Containerizer.
 func (c *Containerizer) Wait(id *mesospb.ContainerID) <-chan containerizer.Termination {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	ch := make(chan containerizer.Termination, 1)
-	if box, ok := c.containers[id.GetValue()]; ok {
-		box.waiters = append(box.waiters, ch)
-		return ch
-	}
-	if termination, ok := c.terminated[id.GetValue()]; ok {
-		ch <- termination
-		close(ch)
-		return ch
-	}
-	return nil
+	return c.launcher.Wait(id)
 }
 
 // Destroy ends the container's processes and returns when none is left.
 func (c *Containerizer) Destroy(ctx context.Context, id *mesospb.ContainerID) error {
-	c.mu.Lock()
-	box, ok := c.containers[id.GetValue()]
-	if !ok {
-		c.mu.Unlock()
-		return nil
-	}
-	box.destroyed = true
-	cancel := box.cancel
-	c.mu.Unlock()
-
-	if cancel != nil {
-		cancel()
-	}
-	select {
-	case <-box.running:
-	case <-ctx.Done():
-		return fmt.Errorf("destroy container %s: %w", box.id, ctx.Err())
-	}
-	c.mu.Lock()
-	root := box.root
-	c.mu.Unlock()
-	if root.PID > 0 {
-		if err := root.Kill(ctx); err != nil {
-			return fmt.Errorf("destroy container %s: %w", box.id, err)
-		}
-	}
-	select {
-	case <-box.ended:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("destroy container %s: %w", box.id, ctx.Err())
-	}
+	return c.launcher.Destroy(ctx, id)
 }
 
-// add registers a container, or tells that it exists already.
-func (c *Containerizer) add(box *container) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, ok := c.containers[box.id]; ok {
-		return fmt.Errorf("Container '%s' already started", box.id)
-	}
-	c.containers[box.id] = box
-	return nil
+// Status tells the executor's pid.
+func (c *Containerizer) Status(_ context.Context, id *mesospb.ContainerID) (*mesospb.ContainerStatus, error) {
+	return c.launcher.Status(id)
 }
 
-// finish gives the Termination to everyone who waits and forgets the container. The
-// runtime directory goes before, so that a crash in between cannot lose an orphan.
-func (c *Containerizer) finish(box *container, termination containerizer.Termination) {
-	c.removeRuntimeDir(box.id)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.containers, box.id)
-	if len(box.waiters) == 0 {
-		c.keepTermination(box.id, termination)
-	}
-	for _, ch := range box.waiters {
-		ch <- termination
-		close(ch)
-	}
-	box.waiters = nil
-	close(box.ended)
-}
-
-// keepTermination needs c.mu.
-func (c *Containerizer) keepTermination(id string, termination containerizer.Termination) {
-	if _, ok := c.terminated[id]; !ok {
-		c.order = append(c.order, id)
-	}
-	c.terminated[id] = termination
-	for len(c.order) > maxTerminated {
-		delete(c.terminated, c.order[0])
-		c.order = c.order[1:]
-	}
+// Usage reads what the processes of the container use now.
+func (c *Containerizer) Usage(_ context.Context, id *mesospb.ContainerID) (*mesospb.ResourceStatistics, error) {
+	return c.launcher.Usage(id)
 }

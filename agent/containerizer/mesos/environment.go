@@ -37,9 +37,3 @@ func (c *Containerizer) environment(spec containerizer.Spec) []string {
 	}
 	return list
 }
-
-// mark is the environment entry by which the container's processes are recognised. The sandbox's
-// path holds the container's id, so it is unique.
-func mark(spec containerizer.Spec) string {
-	return "MESOS_DIRECTORY=" + spec.Sandbox
-}

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"stoa/agent/containerizer"
-	"stoa/agent/containerizer/mesos/launch"
+	"stoa/agent/containerizer/launch"
 	"stoa/internal/mesos/mesospb"
 )
 
@@ -56,13 +56,4 @@ func (c *Containerizer) rlimits(spec containerizer.Spec) ([]launch.Rlimit, error
 		limits = append(limits, launch.Rlimit{Resource: number, Soft: soft, Hard: hard})
 	}
 	return limits, nil
-}
-
-// prlimit sets a limit on the waiting child while the agent still has the right to raise it.
-func prlimit(pid int, limit launch.Rlimit) error {
-	err := unix.Prlimit(pid, limit.Resource, &unix.Rlimit{Cur: limit.Soft, Max: limit.Hard}, nil)
-	if err != nil {
-		return fmt.Errorf("Failed to set resource limit %d: %w", limit.Resource, err)
-	}
-	return nil
 }

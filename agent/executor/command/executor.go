@@ -16,7 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"stoa/agent/containerizer/mesos/launch"
+	"stoa/agent/containerizer/launch"
 	"stoa/agent/executor/glog"
 	"stoa/agent/executor/session"
 	"stoa/agent/health"

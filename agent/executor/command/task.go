@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"stoa/agent/containerizer/mesos/launch"
+	"stoa/agent/containerizer/launch"
 	"stoa/agent/containerizer/proctree"
 	"stoa/agent/executor/session"
 	"stoa/agent/health"

@@ -6,7 +6,7 @@ import (
 	"context"
 	"path/filepath"
 
-	"stoa/agent/containerizer/mesos/launch"
+	"stoa/agent/containerizer/launch"
 	"stoa/agent/executor/command"
 	"stoa/agent/fetcher"
 )

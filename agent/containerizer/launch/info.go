@@ -1,4 +1,4 @@
-// Package launch is the first thing that runs in a container of the Mesos containerizer.
+// Package launch is the first thing that runs in a container .
 //
 // The agent starts a container's first process with a pipe. Await holds the process there, with
 // nothing done, until the agent has checkpointed its pid and written the launch information. When the

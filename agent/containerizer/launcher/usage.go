@@ -1,8 +1,6 @@
-package mesos
+package launcher
 
 import (
-	"context"
-	"errors"
 	"os"
 	"time"
 
@@ -15,33 +13,18 @@ import (
 // clockTicks is USER_HZ, which Linux fixes at 100 for every architecture that Go runs on.
 const clockTicks = 100
 
-// Status tells the executor's pid.
-func (c *Containerizer) Status(_ context.Context, id *mesospb.ContainerID) (*mesospb.ContainerStatus, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	box, ok := c.containers[id.GetValue()]
-	if !ok {
-		return nil, errors.New("Unknown container")
-	}
-	status := &mesospb.ContainerStatus{ContainerId: &mesospb.ContainerID{Value: proto.String(box.id)}}
-	if box.root.PID > 0 {
-		status.ExecutorPid = proto.Uint32(uint32(box.root.PID))
-	}
-	return status, nil
-}
-
 // Usage adds up what the processes of the tree use now, as the posix/cpu and posix/mem isolators
 // do. Time used by processes that have ended is not in it.
-func (c *Containerizer) Usage(_ context.Context, id *mesospb.ContainerID) (*mesospb.ResourceStatistics, error) {
-	c.mu.Lock()
-	box, ok := c.containers[id.GetValue()]
+func (l *Launcher) Usage(id *mesospb.ContainerID) (*mesospb.ResourceStatistics, error) {
+	l.mu.Lock()
+	box, ok := l.containers[id.GetValue()]
 	if !ok {
-		c.mu.Unlock()
-		return nil, errors.New("Unknown container")
+		l.mu.Unlock()
+		return nil, ErrUnknown
 	}
 	root := proctree.Root{PID: box.root.PID}
 	cpus, mem := scalar(box.resources, "cpus"), scalar(box.resources, "mem")
-	c.mu.Unlock()
+	l.mu.Unlock()
 
 	statistics := &mesospb.ResourceStatistics{
 		Timestamp: proto.Float64(float64(time.Now().UnixMicro()) / 1e6),
