@@ -80,9 +80,9 @@ type Handler interface {
 
 // Client is one framework's connection to the masters.
 type Client struct {
-	cfg     Config
-	log     *slog.Logger
-	http    *http.Client
+	cfg  Config
+	log  *slog.Logger
+	http *http.Client
 
 	// current is the open subscription, nil without one.
 	current atomic.Pointer[session]
