@@ -40,7 +40,7 @@ func (a *Agent) Run(ctx context.Context) error {
 }
 
 // Shutdown unregisters from the master, ends every executor and makes Run return
-// once they are gone, as SIGUSR1 does to the original agent. The
-// next run on the same WorkDir registers as a new agent. It may be called from
-// any goroutine, more than once.
+// once they are gone, as SIGUSR1 does to the original agent. The next run on the
+// same WorkDir comes back with the same agent id. It may be called from any
+// goroutine, more than once.
 func (a *Agent) Shutdown(reason string) {}
