@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,6 +47,7 @@ type subscription struct {
 	w    http.ResponseWriter
 	end  chan struct{}
 	done chan struct{}
+	mu   sync.Mutex // held while w is written to, and by the handler when it returns
 }
 
 func newPeer(tb testing.TB) *peer {
@@ -82,10 +84,18 @@ func (p *peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case <-s.end:
 	case <-r.Context().Done():
 	}
+	s.mu.Lock()
+	s.w = nil
+	s.mu.Unlock()
 }
 
 // send writes raw bytes into the stream.
 func (s *subscription) send(raw []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.w == nil {
+		return // the client has gone
+	}
 	_, _ = s.w.Write(raw)
 	s.w.(http.Flusher).Flush()
 }
