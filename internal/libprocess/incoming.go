@@ -156,7 +156,7 @@ func (c *incoming) message(h *head) error {
 	} else if c.t.deliver(m) {
 		c.answer("202 Accepted", "")
 	} else {
-		c.answer("404 Not Found", "")
+		c.answer("404 Not Found", "404 Not Found.")
 	}
 	c.untime()
 	if !h.keepAlive {
@@ -371,13 +371,13 @@ func (c *incoming) awaitEnd() error {
 
 // served is called when net/http has written its answer and the connection stays.
 func (c *incoming) served() {
-	switch {
-	case c.phase == raw:
+	if c.phase == raw || !c.body.done || len(c.forward) > 0 {
 		// The end of the request is unknown, so what follows cannot be read.
+		c.phase = raw
 		c.in, c.r, c.readErr = nil, 0, io.EOF
-	case c.body.done && len(c.forward) == 0:
-		c.phase = between
+		return
 	}
+	c.phase = between
 }
 
 // hijacked is called when a handler took the connection over.
