@@ -1,0 +1,41 @@
+package httpd
+
+import (
+	"crypto/subtle"
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Authenticator decides who a request comes from. It returns the principal, which is empty
+// where nobody has to say who they are, or answers the request itself and returns false.
+type Authenticator func(c *gin.Context, realm string) (principal string, ok bool)
+
+// Anyone is the authenticator of a realm without authentication.
+func Anyone(*gin.Context, string) (string, bool) { return "", true }
+
+// Basic makes an authenticator for HTTP basic authentication with the secrets of
+// principals, strict as the original's (authenticator.cpp, BasicAuthenticatorProcess): the
+// header is exactly two words, the scheme is spelled "Basic", and a secret with a colon in
+// it never fits.
+func Basic(secrets map[string]string) Authenticator {
+	return func(c *gin.Context, realm string) (string, bool) {
+		words := strings.Split(c.GetHeader("Authorization"), " ")
+		if len(words) == 2 && words[0] == "Basic" {
+			if text, err := base64.StdEncoding.DecodeString(words[1]); err == nil {
+				if parts := strings.Split(string(text), ":"); len(parts) == 2 {
+					secret, known := secrets[parts[0]]
+					same := subtle.ConstantTimeCompare([]byte(secret), []byte(parts[1])) == 1
+					if known && same {
+						return parts[0], true
+					}
+				}
+			}
+		}
+		c.Header("WWW-Authenticate", `Basic realm="`+realm+`"`)
+		Default(c, http.StatusUnauthorized)
+		return "", false
+	}
+}
