@@ -1,0 +1,117 @@
+package core
+
+import (
+	"log/slog"
+	"time"
+
+	"stoa/internal/mesos/mesospb"
+)
+
+// Defaults and limits of the original's src/master/constants.hpp and flags.cpp.
+const (
+	DefaultAgentPingTimeout       = 15 * time.Second
+	DefaultMaxAgentPingTimeouts   = 5
+	DefaultAgentReregisterTimeout = 10 * time.Minute
+	DefaultAllocationInterval     = time.Second
+	DefaultHeartbeatInterval      = 15 * time.Second
+	DefaultMaxCompletedFrameworks = 50
+	DefaultMaxCompletedTasks      = 1000
+	DefaultMaxUnreachableTasks    = 1000
+	DefaultMaxRemovedAgents       = 100000
+	DefaultRegistryGCInterval     = 15 * time.Minute
+	DefaultRegistryMaxAgentAge    = 14 * 24 * time.Hour
+	DefaultRegistryMaxAgentCount  = 102400
+	defaultRefuse                 = 5 * time.Second
+	maxRefuse                     = 365 * 24 * time.Hour
+)
+
+// Config is what a Core needs to know before its first event. Zero values of
+// durations and counts mean the defaults above.
+type Config struct {
+	// Master describes this master to schedulers; its Id is the prefix of every
+	// framework, agent and offer id given out.
+	Master *mesospb.MasterInfo
+
+	// AgentPingTimeout is the time between two pings to one agent, and
+	// MaxAgentPingTimeouts the number of them in a row without an answer that
+	// makes the agent unreachable.
+	AgentPingTimeout     time.Duration
+	MaxAgentPingTimeouts int
+	// AgentReregisterTimeout is how long a disconnected agent, or one known from
+	// the registry after a failover, may take to come back before it is marked
+	// unreachable.
+	AgentReregisterTimeout time.Duration
+
+	// AllocationInterval is the shortest life of a decline filter, and the time
+	// after which resources that were declined without a filter are offered again.
+	AllocationInterval time.Duration
+	// OfferTimeout is how long an offer may stay unanswered before it is
+	// rescinded; zero means for ever.
+	OfferTimeout time.Duration
+	// HeartbeatInterval is the time between two HEARTBEAT events of a stream.
+	HeartbeatInterval time.Duration
+
+	// RootSubmissions allows frameworks whose user is root.
+	RootSubmissions bool
+	// Roles is the whitelist of `--roles`; nil allows every role.
+	Roles []string
+	// Weights are the fair-share weights of roles; a missing role weighs 1.
+	Weights map[string]float64
+	// FilterGPUResources hides agents that have GPUs from frameworks that did not
+	// say GPU_RESOURCES.
+	FilterGPUResources bool
+	// FairSharingExcludedResources are resource names that do not count in a share.
+	FairSharingExcludedResources []string
+	// RequireAgentDomain refuses agents without a fault domain.
+	RequireAgentDomain bool
+
+	// MaxCompletedFrameworks, MaxCompletedTasks (per framework) and
+	// MaxUnreachableTasks (per framework) bound the histories; a negative number
+	// keeps none.
+	MaxCompletedFrameworks int
+	MaxCompletedTasks      int
+	MaxUnreachableTasks    int
+
+	// RegistryGCInterval, RegistryMaxAgentAge and RegistryMaxAgentCount say when
+	// unreachable and gone agents are forgotten, oldest first.
+	RegistryGCInterval    time.Duration
+	RegistryMaxAgentAge   time.Duration
+	RegistryMaxAgentCount int
+
+	// NewUUID returns 16 random bytes with the marks of a version 4 UUID. It is a
+	// value of the caller so that histories can be replayed.
+	NewUUID func() []byte
+
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	duration := func(d *time.Duration, def time.Duration) {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	count := func(n *int, def int) {
+		switch {
+		case *n == 0:
+			*n = def
+		case *n < 0:
+			*n = 0
+		}
+	}
+	duration(&c.AgentPingTimeout, DefaultAgentPingTimeout)
+	count(&c.MaxAgentPingTimeouts, DefaultMaxAgentPingTimeouts)
+	duration(&c.AgentReregisterTimeout, DefaultAgentReregisterTimeout)
+	duration(&c.AllocationInterval, DefaultAllocationInterval)
+	duration(&c.HeartbeatInterval, DefaultHeartbeatInterval)
+	count(&c.MaxCompletedFrameworks, DefaultMaxCompletedFrameworks)
+	count(&c.MaxCompletedTasks, DefaultMaxCompletedTasks)
+	count(&c.MaxUnreachableTasks, DefaultMaxUnreachableTasks)
+	duration(&c.RegistryGCInterval, DefaultRegistryGCInterval)
+	duration(&c.RegistryMaxAgentAge, DefaultRegistryMaxAgentAge)
+	count(&c.RegistryMaxAgentCount, DefaultRegistryMaxAgentCount)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}

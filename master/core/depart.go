@@ -1,0 +1,168 @@
+package core
+
+import (
+	"time"
+
+	"stoa/internal/mesos/internalpb"
+	"stoa/internal/mesos/mesospb"
+	"stoa/internal/mesos/schedulerpb"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// agentExited takes in that an agent's connection broke: nothing of it is offered
+// until it re-registers, and the tasks of frameworks that do not checkpoint are
+// lost, for their executors do not outlive the agent's process.
+func (c *Core) agentExited(pid string) {
+	a := c.byPID[pid]
+	if a == nil || !a.Connected {
+		return
+	}
+	c.log.Info("agent disconnected", "agent", a.ID, "agent_pid", pid)
+	a.Connected = false
+	c.deactivateAgent(a)
+	frameworks := make(map[string]bool)
+	for id := range a.Tasks {
+		frameworks[id] = true
+	}
+	for id := range a.Executors {
+		frameworks[id] = true
+	}
+	for _, id := range sortedKeys(frameworks) {
+		if f := c.known[id]; f != nil && !f.Info.GetCheckpoint() {
+			c.loseTasks(f, a)
+		}
+	}
+	a.reregisterTimer = c.after(c.cfg.AgentReregisterTimeout, func(time.Time) {
+		if !a.Connected && c.registered[a.ID] == a {
+			c.markUnreachable(a, "agent did not reregister within "+durationText(c.cfg.AgentReregisterTimeout)+" after disconnecting")
+		}
+	})
+	c.touch(nil, a)
+}
+
+func (c *Core) deactivateAgent(a *Agent) {
+	a.Active = false
+	c.alloc.DeactivateAgent(a.ID)
+	for _, id := range sortedKeys(a.Offers) {
+		c.rescind(a.Offers[id])
+	}
+	c.touch(nil, a)
+}
+
+// loseTasks ends what a framework has on a disconnected agent.
+func (c *Core) loseTasks(f *Framework, a *Agent) {
+	for _, id := range sortedKeys(a.Tasks[f.ID]) {
+		t := a.Tasks[f.ID][id]
+		status := c.masterStatus(t.Proto.TaskId, t.Proto.AgentId, mesospb.TaskState_TASK_LOST,
+			mesospb.TaskStatus_REASON_AGENT_DISCONNECTED, "Agent "+a.Hostname()+" disconnected")
+		c.endTask(t, status, false)
+	}
+	for _, e := range a.Executors[f.ID] {
+		c.removeExecutor(e)
+	}
+}
+
+// endTask gives a task its last status here, removes it, and tells the framework.
+func (c *Core) endTask(t *Task, status *mesospb.TaskStatus, unreachable bool) {
+	status.ExecutorId = t.Proto.ExecutorId
+	c.updateTask(t, status.GetState(), status)
+	c.removeTask(t, unreachable)
+	c.emitStatus(t.Framework, status)
+}
+
+// unregister removes an agent that says good-bye.
+func (c *Core) unregister(from string, m *internalpb.UnregisterSlaveMessage) {
+	a := c.registered[m.GetSlaveId().GetValue()]
+	if a == nil || a.PID != from {
+		c.log.Warn("agent asked to be unregistered, but it is not the one that is registered", "agent", m.GetSlaveId().GetValue(), "agent_pid", from)
+		return
+	}
+	c.removeAgent(a, "the agent unregistered")
+}
+
+// removeAgent ends an agent for good; its id will not be taken back as known.
+func (c *Core) removeAgent(a *Agent, cause string) {
+	if _, busy := c.leaving[a.ID]; busy {
+		return
+	}
+	c.leaving[a.ID] = struct{}{}
+	c.log.Info("removing agent", "agent", a.ID, "cause", cause)
+	c.store(func() {
+		delete(c.leaving, a.ID)
+		c.dropAgent(a, func(t *Task) {
+			status := c.masterStatus(t.Proto.TaskId, t.Proto.AgentId, mesospb.TaskState_TASK_LOST,
+				mesospb.TaskStatus_REASON_AGENT_REMOVED, "Agent "+a.Hostname()+" removed: "+cause)
+			c.endTask(t, status, false)
+		})
+	}, DropAgent{a.ID})
+}
+
+// markUnreachable moves an agent to the unreachable ones: it may come back.
+func (c *Core) markUnreachable(a *Agent, why string) {
+	if _, busy := c.leaving[a.ID]; busy {
+		return
+	}
+	if _, busy := c.reregistering[a.ID]; busy {
+		return
+	}
+	c.leaving[a.ID] = struct{}{}
+	c.log.Warn("marking agent unreachable", "agent", a.ID, "hostname", a.Hostname(), "reason", why)
+	d := &DepartedAgent{ID: a.ID, Time: c.timeInfo(), Drain: a.Drain, Deactivated: a.Deactivated}
+	c.store(func() {
+		delete(c.leaving, a.ID)
+		c.unreachable[a.ID] = d
+		c.dropAgent(a, func(t *Task) {
+			state := mesospb.TaskState_TASK_LOST
+			if t.Framework.Capabilities.PartitionAware {
+				state = mesospb.TaskState_TASK_UNREACHABLE
+			}
+			status := c.masterStatus(t.Proto.TaskId, t.Proto.AgentId, state, mesospb.TaskStatus_REASON_AGENT_REMOVED, why)
+			status.UnreachableTime = d.Time
+			c.endTask(t, status, true)
+		})
+	}, DropAgent{a.ID}, PutUnreachable{d.unreachable()})
+}
+
+// dropAgent takes an agent out of the cluster, with everything on it.
+func (c *Core) dropAgent(a *Agent, end func(*Task)) {
+	for _, framework := range sortedKeys(a.Tasks) {
+		for _, id := range sortedKeys(a.Tasks[framework]) {
+			end(a.Tasks[framework][id])
+		}
+	}
+	for _, list := range a.Executors {
+		for _, e := range list {
+			c.removeExecutor(e)
+		}
+	}
+	for _, id := range sortedKeys(a.Offers) {
+		c.rescind(a.Offers[id])
+	}
+	for _, id := range sortedKeys(a.Operations) {
+		c.removeOperation(a.Operations[id])
+	}
+	c.alloc.RemoveAgent(a.ID)
+	c.timers.stop(a.reregisterTimer)
+	c.unobserve(a)
+	delete(c.registered, a.ID)
+	if c.byPID[a.PID] == a {
+		delete(c.byPID, a.PID)
+	}
+	c.removed.add(a.ID)
+	c.touch(nil, a)
+	c.agentLost(a.ID)
+}
+
+// agentLost tells every connected framework.
+func (c *Core) agentLost(id string) {
+	event := &schedulerpb.Event{
+		Type:    schedulerpb.Event_FAILURE.Enum(),
+		Failure: &schedulerpb.Event_Failure{AgentId: &mesospb.AgentID{Value: proto.String(id)}},
+	}
+	for _, framework := range sortedKeys(c.known) {
+		if f := c.known[framework]; f.Connected() {
+			c.emit(f, event)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package core
+
+import (
+	"stoa/internal/mesos/internalpb"
+	"stoa/internal/mesos/mesospb"
+	"stoa/internal/mesos/schedulerpb"
+)
+
+// Event is something that happened outside.
+type Event interface{ event() }
+
+// StreamID names one open event stream within this process; zero names none.
+type StreamID uint64
+
+// RequestID names one call that waits for an [Answer]; zero wants none.
+type RequestID uint64
+
+// WriteID names one registry write that waits for its [Written].
+type WriteID uint64
+
+// AgentMessage is a libprocess message an agent sent to the master.
+type AgentMessage struct {
+	// From is the sender's UPID text, IP the address part of it.
+	From, IP string
+	// Message is one of the messages of package internalpb that the core knows;
+	// others are ignored.
+	Message any
+}
+
+// Pong is an agent's answer to a ping, sent to `slave-observer(N)`.
+type Pong struct{ Observer int }
+
+// AgentExited says that the connection to a peer broke.
+type AgentExited struct{ PID string }
+
+// Subscribe is a valid SUBSCRIBE call whose answer is an open stream already.
+type Subscribe struct {
+	Stream     StreamID
+	StreamUUID string
+	Call       *schedulerpb.Call_Subscribe
+	// Principal is who the connection authenticated as, empty for nobody.
+	Principal string
+}
+
+// StreamClosed says that a stream ended from outside: the scheduler went away or
+// was too slow.
+type StreamClosed struct{ Stream StreamID }
+
+// Call is a valid scheduler call that is not a SUBSCRIBE.
+type Call struct {
+	Request RequestID
+	Call    *schedulerpb.Call
+	// StreamUUID is the Mesos-Stream-Id header; HasStreamUUID says it was sent.
+	StreamUUID    string
+	HasStreamUUID bool
+	Principal     string
+}
+
+// Teardown is the operator's removal of a framework. The answer is 200, or 400
+// with the original's text for an unknown one.
+type Teardown struct {
+	Request   RequestID
+	Framework string
+}
+
+// Written says how a registry write ended. An error ends the master: what the
+// registry holds is not known any more.
+type Written struct {
+	Write WriteID
+	Err   error
+}
+
+// Tick says that time passed; see [Core.Next].
+type Tick struct{}
+
+func (AgentMessage) event() {}
+func (Pong) event()         {}
+func (AgentExited) event()  {}
+func (Subscribe) event()    {}
+func (StreamClosed) event() {}
+func (Call) event()         {}
+func (Teardown) event()     {}
+func (Written) event()      {}
+func (Tick) event()         {}
+
+// Recovery is what the registry held when the master started.
+type Recovery struct {
+	Agents      []*internalpb.Registry_Slave
+	Unreachable []*internalpb.Registry_UnreachableSlave
+	Gone        []*internalpb.Registry_GoneSlave
+	Weights     []*mesospb.WeightInfo
+}

@@ -1,0 +1,169 @@
+// Package registry keeps what the master must remember across a failover: the
+// agents it admitted, and those that are unreachable or gone.
+//
+// Comes in: changes of the core. Goes out: what the store holds, at a start, and
+// for each write whether it is durable. There is one small record per agent, so
+// that admitting one writes one, however large the cluster is.
+//
+// Keys, below `registry/`: `agents/<id>`, `unreachable/<id>` and `gone/<id>` hold
+// one Registry.Slave, Registry.UnreachableSlave or Registry.GoneSlave of the
+// original's registry.proto each; `weights/<role>` a WeightInfo.
+package registry
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"stoa/internal/mesos/internalpb"
+	"stoa/internal/mesos/mesospb"
+	"stoa/internal/store"
+	"stoa/master/core"
+
+	"google.golang.org/protobuf/proto"
+)
+
+const (
+	prefix      = "registry/"
+	agents      = prefix + "agents/"
+	unreachable = prefix + "unreachable/"
+	gone        = prefix + "gone/"
+	weights     = prefix + "weights/"
+)
+
+// maxBatch bounds how many writes go to the store together.
+const maxBatch = 512
+
+// Registry reads and writes the records. Its methods may be called from any
+// goroutine.
+type Registry struct {
+	store  store.Store
+	writes chan core.Write
+}
+
+// New returns a Registry over a store. Run must run for writes to happen.
+func New(s store.Store) *Registry {
+	return &Registry{store: s, writes: make(chan core.Write, maxBatch)}
+}
+
+// Load returns what the store holds. A record that cannot be read is an error:
+// going on without it could give its agent's tasks up.
+func (r *Registry) Load(ctx context.Context) (core.Recovery, error) {
+	var out core.Recovery
+	records, err := r.store.List(ctx, prefix)
+	if err != nil {
+		return out, fmt.Errorf("cannot read the registry: %w", err)
+	}
+	for _, one := range records {
+		switch {
+		case strings.HasPrefix(one.Key, agents):
+			err = load(one, new(internalpb.Registry_Slave), &out.Agents)
+		case strings.HasPrefix(one.Key, unreachable):
+			err = load(one, new(internalpb.Registry_UnreachableSlave), &out.Unreachable)
+		case strings.HasPrefix(one.Key, gone):
+			err = load(one, new(internalpb.Registry_GoneSlave), &out.Gone)
+		case strings.HasPrefix(one.Key, weights):
+			err = load(one, new(mesospb.WeightInfo), &out.Weights)
+		}
+		if err != nil {
+			return core.Recovery{}, err
+		}
+	}
+	return out, nil
+}
+
+func load[M proto.Message](record store.Record, m M, list *[]M) error {
+	if err := proto.Unmarshal(record.Value, m); err != nil {
+		return fmt.Errorf("the registry's record %q is damaged, restore the work directory from a copy: %w", record.Key, err)
+	}
+	*list = append(*list, m)
+	return nil
+}
+
+// Write queues a write; it blocks while too many wait. The outcome goes to done,
+// from Run.
+func (r *Registry) Write(ctx context.Context, w core.Write) {
+	select {
+	case r.writes <- w:
+	case <-ctx.Done():
+	}
+}
+
+// Run carries out writes, those that wait together as one batch, in order, until
+// ctx ends. done is called for each and must not block for long.
+func (r *Registry) Run(ctx context.Context, done func(core.Written)) {
+	for {
+		var batch []core.Write
+		select {
+		case <-ctx.Done():
+			return
+		case w := <-r.writes:
+			batch = append(batch, w)
+		}
+	more:
+		for len(batch) < maxBatch {
+			select {
+			case w := <-r.writes:
+				batch = append(batch, w)
+			default:
+				break more
+			}
+		}
+		err := r.apply(ctx, batch)
+		if ctx.Err() != nil {
+			return
+		}
+		for _, w := range batch {
+			done(core.Written{Write: w.Write, Err: err})
+		}
+	}
+}
+
+func (r *Registry) apply(ctx context.Context, batch []core.Write) error {
+	// Later changes of one key replace earlier ones: a batch names a key once.
+	ops := make([]store.Op, 0, len(batch))
+	at := make(map[string]int, len(batch))
+	for _, w := range batch {
+		for _, change := range w.Changes {
+			op, err := operation(change)
+			if err != nil {
+				return err
+			}
+			if i, ok := at[op.Key]; ok {
+				ops[i] = op
+				continue
+			}
+			at[op.Key] = len(ops)
+			ops = append(ops, op)
+		}
+	}
+	if _, err := r.store.Apply(ctx, ops...); err != nil {
+		return fmt.Errorf("cannot write the registry, check the disk of the work directory: %w", err)
+	}
+	return nil
+}
+
+func operation(change core.Change) (store.Op, error) {
+	put := func(key string, m proto.Message) (store.Op, error) {
+		value, err := proto.Marshal(m)
+		if err != nil {
+			return store.Op{}, fmt.Errorf("cannot write the registry's record %q: %w", key, err)
+		}
+		return store.Put(key, value), nil
+	}
+	switch c := change.(type) {
+	case core.PutAgent:
+		return put(agents+c.Agent.GetInfo().GetId().GetValue(), c.Agent)
+	case core.DropAgent:
+		return store.Remove(agents + c.ID), nil
+	case core.PutUnreachable:
+		return put(unreachable+c.Agent.GetId().GetValue(), c.Agent)
+	case core.DropUnreachable:
+		return store.Remove(unreachable + c.ID), nil
+	case core.PutGone:
+		return put(gone+c.Agent.GetId().GetValue(), c.Agent)
+	case core.DropGone:
+		return store.Remove(gone + c.ID), nil
+	}
+	return store.Op{}, fmt.Errorf("registry: a change of type %T is not known", change)
+}
