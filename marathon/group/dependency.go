@@ -10,18 +10,9 @@ import (
 // apps of groups that one of its groups depends on. Ids that name nothing are left out.
 func Dependencies(root *Root) map[id.Path][]*app.App {
 	edges := map[id.Path][]*app.App{}
+	addGroupEdges(root, &root.Group, edges)
 	for g := range root.AllGroups() {
-		for _, dependency := range g.Dependencies {
-			target := root.Find(dependency)
-			if target == nil {
-				continue
-			}
-			for a := range g.AllApps() {
-				for needed := range target.AllApps() {
-					edges[a.ID] = append(edges[a.ID], needed)
-				}
-			}
-		}
+		addGroupEdges(root, g, edges)
 	}
 	for a := range root.AllApps() {
 		for _, dependency := range a.Dependencies {
@@ -35,6 +26,20 @@ func Dependencies(root *Root) map[id.Path][]*app.App {
 		}
 	}
 	return edges
+}
+
+func addGroupEdges(root *Root, g *Group, edges map[id.Path][]*app.App) {
+	for _, dependency := range g.Dependencies {
+		target := root.Find(dependency)
+		if target == nil {
+			continue
+		}
+		for a := range g.AllApps() {
+			for needed := range target.AllApps() {
+				edges[a.ID] = append(edges[a.ID], needed)
+			}
+		}
+	}
 }
 
 // Cyclic tells whether some app depends on itself, directly or through others.

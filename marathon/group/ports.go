@@ -8,11 +8,12 @@ import (
 	"stoa/marathon/id"
 )
 
-// PortRange is the range of service ports to choose from: Min inclusive, Max exclusive
+// PortRange is the range of service ports to choose from, both ends included
 // (--local_port_min, --local_port_max).
 type PortRange struct{ Min, Max int }
 
-// PortsExhaustedError says that no service port is left (500).
+// PortsExhaustedError says that no service port is left (500). Its text excludes the upper
+// end although the range includes it; that is the original's.
 type PortsExhaustedError struct{ Range PortRange }
 
 func (e *PortsExhaustedError) Error() string {
@@ -50,10 +51,10 @@ func AssignServicePorts(from, to *Root, ports PortRange) (*Root, error) {
 				own = own[1:]
 				return port, nil
 			}
-			for next < ports.Max && used[next] {
+			for next <= ports.Max && used[next] {
 				next++
 			}
-			if next >= ports.Max {
+			if next > ports.Max {
 				return 0, &PortsExhaustedError{ports}
 			}
 			used[next] = true
@@ -82,7 +83,7 @@ func reusable(old, now *app.App, ports PortRange) []int {
 	named := now.ServicePorts()
 	var own []int
 	for _, port := range old.ServicePorts() {
-		if port >= ports.Min && port < ports.Max && port != 0 && !slices.Contains(named, port) && !slices.Contains(own, port) {
+		if port >= ports.Min && port <= ports.Max && port != 0 && !slices.Contains(named, port) && !slices.Contains(own, port) {
 			own = append(own, port)
 		}
 	}

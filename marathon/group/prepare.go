@@ -5,6 +5,8 @@ import "stoa/marathon/timestamp"
 // Settings are the flags that decide how a tree is completed and judged.
 type Settings struct {
 	ServicePorts PortRange
+	// MesosRole is the role of apps that name none; "" is "*" (--mesos_role).
+	MesosRole string
 	// Features are the names given to --enable_features.
 	Features []string
 	// MaxApps bounds the number of apps; 0 means no bound (--max_apps).
@@ -21,6 +23,9 @@ func Prepare(from, to *Root, version timestamp.Timestamp, settings Settings) (*R
 	}
 	to = StampVersions(from, to, version)
 	if err := Validate(to, settings); err != nil {
+		return nil, err
+	}
+	if err := validateResidents(from, to); err != nil {
 		return nil, err
 	}
 	return to, nil
