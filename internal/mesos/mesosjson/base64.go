@@ -1,6 +1,6 @@
 package mesosjson
 
-import "fmt"
+import "errors"
 
 // decodeBase64 is the original's lenient decoder: white space is skipped, the first '=' ends the text, missing padding and
 // left-over bits pass. Characters outside the standard alphabet are refused, '-' and '_' too.
@@ -17,7 +17,7 @@ func decodeBase64(s string) ([]byte, error) {
 		}
 		v := sextets[c]
 		if v < 0 {
-			return nil, fmt.Errorf("Invalid character '%c'", c) //lint:ignore ST1005 the original's text
+			return nil, errors.New("Invalid character '" + s[i:i+1] + "'") // one byte, also of a longer character
 		}
 		group, have = group<<6|uint32(v), have+1
 		if have == 4 {

@@ -13,19 +13,32 @@ import (
 // MissingFields lists the required fields that are not set in m: full paths, "a.b, c.list[0].d", in the order and with the
 // text of protobuf's InitializationErrorString. It is empty when nothing is missing.
 func MissingFields(m proto.Message, d Dialect) string {
-	var paths []string
 	r := m.ProtoReflect()
-	planOf(r.Descriptor(), d).missing(r, "", &paths)
-	return strings.Join(paths, ", ")
+	return planOf(r.Descriptor(), d).missingFields(r, nil)
 }
 
-// missing adds the message's own missing fields in declaration order, then those of its sub-messages in field number order.
-func (p *plan) missing(m protoreflect.Message, prefix string, paths *[]string) {
+func (p *plan) missingFields(m protoreflect.Message, leaveOut []protoreflect.ProtoMessage) string {
+	l := missingList{leaveOut: leaveOut}
+	l.add(p, m, "")
+	return strings.Join(l.paths, ", ")
+}
+
+// missingList collects the paths of missing fields.
+type missingList struct {
+	paths    []string
+	leaveOut []protoreflect.ProtoMessage
+}
+
+// add adds the message's own missing fields in declaration order, then those of its sub-messages in field number order.
+func (l *missingList) add(p *plan, m protoreflect.Message, prefix string) {
+	if slices.Contains(l.leaveOut, m.Interface()) {
+		return
+	}
 	var inside []*fieldPlan
 	for _, f := range p.fields {
 		switch {
 		case f.required && !m.Has(f.descriptor):
-			*paths = append(*paths, prefix+f.name)
+			l.paths = append(l.paths, prefix+f.name)
 		case f.hasMessages() && m.Has(f.descriptor):
 			inside = append(inside, f)
 		}
@@ -37,15 +50,15 @@ func (p *plan) missing(m protoreflect.Message, prefix string, paths *[]string) {
 		switch {
 		case f.isMap:
 			for i, entry := range sortedEntries(value.Map()) {
-				f.mapValue.message().missing(entry.value.Message(), path+"["+strconv.Itoa(i)+"].value.", paths)
+				l.add(f.mapValue.message(), entry.value.Message(), path+"["+strconv.Itoa(i)+"].value.")
 			}
 		case f.isList:
 			list := value.List()
 			for i := range list.Len() {
-				f.message().missing(list.Get(i).Message(), path+"["+strconv.Itoa(i)+"].", paths)
+				l.add(f.message(), list.Get(i).Message(), path+"["+strconv.Itoa(i)+"].")
 			}
 		default:
-			f.message().missing(value.Message(), path+".", paths)
+			l.add(f.message(), value.Message(), path+".")
 		}
 	}
 }

@@ -27,8 +27,7 @@ import (
 	_ "stoa/internal/mesos/schedulerpb"
 )
 
-// sample is one line of testdata/recorded.jsonl.gz: a body or stream record that a real mesos-master or mesos-agent
-// (1.12.0-dev) sent or was sent. Of bodies with the same keys and types one was taken.
+// sample is one line of the files in testdata (see the README there).
 type sample struct {
 	Kind    string // see the tests
 	Type    string // full name of the message
@@ -36,13 +35,18 @@ type sample struct {
 	Text    string // JSON
 	Error   string // what the daemon answered to a request that it did not understand
 	B64     []byte // protobuf
+	B64Want []byte // what the original made of B64
 	Decoded string // the same as JSON with bytes as base64 and 64-bit integers as strings
 	File    string // the recording
 }
 
 func samples(tb testing.TB, kind string) []sample {
 	tb.Helper()
-	f, err := os.Open("testdata/recorded.jsonl.gz")
+	name := "testdata/recorded.jsonl.gz"
+	if kind == "stout" {
+		name = "testdata/stout.jsonl.gz"
+	}
+	f, err := os.Open(name)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -37,13 +37,21 @@ func (v Value) Unmarshal(m proto.Message, d Dialect) error {
 		return conversionError("Expecting a JSON object")
 	}
 	r := m.ProtoReflect()
-	if err := planOf(r.Descriptor(), d).set(r, v.members); err != nil {
+	p, in := planOf(r.Descriptor(), d), reading{}
+	if err := p.set(r, v.members, &in); err != nil {
 		return err
 	}
 	if proto.CheckInitialized(m) == nil {
 		return nil
 	}
-	return conversionError("Missing required fields: ", MissingFields(m, d))
+	return conversionError("Missing required fields: ", p.missingFields(r, in.nullEntries))
+}
+
+// reading is what must be remembered while a message is filled.
+type reading struct {
+	// nullEntries are the values of map entries that were null. The original counts their required fields as missing but does
+	// not list them.
+	nullEntries []protoreflect.ProtoMessage
 }
 
 // UnmarshalList reads a JSON array of messages, each checked for required fields by itself
@@ -67,13 +75,13 @@ func UnmarshalList[T any, M interface {
 }
 
 // set fills m from an object. Keys come in byte-wise order, which decides which of several errors is reported.
-func (p *plan) set(m protoreflect.Message, members []Member) error {
+func (p *plan) set(m protoreflect.Message, members []Member, in *reading) error {
 	for i := range members {
 		f := p.byName[members[i].Key]
 		if f == nil {
 			continue
 		}
-		if err := f.set(m, &members[i].Value); err != nil {
+		if err := f.set(m, &members[i].Value, in); err != nil {
 			return err
 		}
 	}
@@ -81,7 +89,7 @@ func (p *plan) set(m protoreflect.Message, members []Member) error {
 }
 
 // set puts a value into the field, or appends it to the field if that is a list.
-func (f *fieldPlan) set(m protoreflect.Message, v *Value) error {
+func (f *fieldPlan) set(m protoreflect.Message, v *Value, in *reading) error {
 	switch v.kind {
 	case Null:
 		return nil
@@ -91,7 +99,7 @@ func (f *fieldPlan) set(m protoreflect.Message, v *Value) error {
 		}
 		// Arrays in arrays come out flat.
 		for i := range v.elements {
-			if err := f.set(m, &v.elements[i]); err != nil {
+			if err := f.set(m, &v.elements[i], in); err != nil {
 				return err
 			}
 		}
@@ -100,7 +108,7 @@ func (f *fieldPlan) set(m protoreflect.Message, v *Value) error {
 		if f.kind != protoreflect.MessageKind && f.kind != protoreflect.GroupKind {
 			return f.unexpected(v)
 		}
-		return f.setMessage(m, v.members)
+		return f.setMessage(m, v.members, in)
 	}
 	if f.isMap {
 		return f.unexpected(v)
@@ -117,18 +125,18 @@ func (f *fieldPlan) set(m protoreflect.Message, v *Value) error {
 	return nil
 }
 
-func (f *fieldPlan) setMessage(m protoreflect.Message, members []Member) error {
+func (f *fieldPlan) setMessage(m protoreflect.Message, members []Member, in *reading) error {
 	switch {
 	case f.isMap:
-		return f.setEntries(m.Mutable(f.descriptor).Map(), members)
+		return f.setEntries(m.Mutable(f.descriptor).Map(), members, in)
 	case f.isList:
-		return f.message().set(m.Mutable(f.descriptor).List().AppendMutable().Message(), members)
+		return f.message().set(m.Mutable(f.descriptor).List().AppendMutable().Message(), members, in)
 	}
-	return f.message().set(m.Mutable(f.descriptor).Message(), members)
+	return f.message().set(m.Mutable(f.descriptor).Message(), members, in)
 }
 
 // setEntries adds the members to a map field. A null value makes an entry with the default value.
-func (f *fieldPlan) setEntries(entries protoreflect.Map, members []Member) error {
+func (f *fieldPlan) setEntries(entries protoreflect.Map, members []Member, in *reading) error {
 	for i := range members {
 		keyText := Value{kind: String, text: members[i].Key}
 		key, ok, err := f.mapKey.scalar(&keyText)
@@ -141,9 +149,11 @@ func (f *fieldPlan) setEntries(entries protoreflect.Map, members []Member) error
 		value := entries.NewValue()
 		v := &members[i].Value
 		switch isMessage := f.mapValue.kind == protoreflect.MessageKind; {
+		case v.kind == Null && isMessage:
+			in.nullEntries = append(in.nullEntries, value.Message().Interface())
 		case v.kind == Null:
 		case v.kind == ObjectKind && isMessage:
-			if err := f.mapValue.message().set(value.Message(), v.members); err != nil {
+			if err := f.mapValue.message().set(value.Message(), v.members, in); err != nil {
 				return err
 			}
 		case v.kind == ObjectKind || v.kind == ArrayKind || isMessage:
