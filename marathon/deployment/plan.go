@@ -179,7 +179,7 @@ func groupChanges(from, to *group.Root) []GroupChange {
 	var changes []GroupChange
 	for groupID, old := range before {
 		now := after[groupID]
-		if now == nil || !slices.Equal(old.Dependencies, now.Dependencies) {
+		if now == nil || old.EnforceRole != now.EnforceRole || !slices.Equal(old.Dependencies, now.Dependencies) {
 			changes = append(changes, GroupChange{ID: groupID, Old: old, New: now})
 		}
 	}

@@ -324,3 +324,17 @@ func (t *Task) unreachableSince() time.Time {
 func StatusTime(status *mesospb.TaskStatus) time.Time {
 	return time.UnixMilli(int64(status.GetTimestamp() * 1000)).UTC()
 }
+
+// Lost gives the instance as it is once it is known that none of its tasks runs any
+// more, without Mesos having said so for each.
+func (i *Instance) Lost(now time.Time) *Instance {
+	next := *i
+	next.Tasks = append([]Task(nil), i.Tasks...)
+	for n := range next.Tasks {
+		if !next.Tasks[n].Condition.Terminal() {
+			next.Tasks[n].Condition = Gone
+		}
+	}
+	next.State = State{Condition: Gone, Since: now, Goal: i.State.Goal}
+	return &next
+}

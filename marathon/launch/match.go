@@ -65,9 +65,9 @@ func NewMatcher(settings Settings, random *rand.Rand) *Matcher {
 type Request struct {
 	App      *app.App
 	Instance *instance.Instance
-	// Siblings are all instances of the app; those that count for constraints are
-	// picked here.
-	Siblings []*instance.Instance
+	// Siblings gives all instances of the app; those that count for constraints are
+	// picked here. It is called only when there are constraints.
+	Siblings func() []*instance.Instance
 	// LocalRegion is the master's region, empty when it has none.
 	LocalRegion string
 	// EnforceRole is that of the app's top-level group.
@@ -167,7 +167,7 @@ func (m *Matcher) constraintsMet(pool *Pool, req Request) bool {
 		return true
 	}
 	var placed []location
-	for _, i := range req.Siblings {
+	for _, i := range req.Siblings() {
 		if i.Agent == nil || i.State.Condition.Lost() || i.Scheduled() || i.Version < req.App.VersionInfo.ConfigVersion() {
 			continue
 		}
