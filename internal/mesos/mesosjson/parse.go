@@ -177,12 +177,14 @@ func (p *parser) array(v *Value, depth int) bool {
 	if p.expect(']') {
 		return true
 	}
+	var elements []Value
 	for {
-		v.elements = append(v.elements, Value{})
-		if !p.value(&v.elements[len(v.elements)-1], depth-1) {
+		elements = append(elements, Value{})
+		if !p.value(&elements[len(elements)-1], depth-1) {
 			return false
 		}
 		if !p.expect(',') {
+			v.inside = &content{elements: elements}
 			return p.expect(']')
 		}
 	}
@@ -196,17 +198,18 @@ func (p *parser) object(v *Value, depth int) bool {
 	if p.expect('}') {
 		return true
 	}
+	var members []Member
 	for {
 		var key string
 		if !p.expect('"') || !p.string(&key) || !p.expect(':') {
 			return false
 		}
-		v.members = append(v.members, Member{Key: key})
-		if !p.value(&v.members[len(v.members)-1].Value, depth-1) {
+		members = append(members, Member{Key: key})
+		if !p.value(&members[len(members)-1].Value, depth-1) {
 			return false
 		}
 		if !p.expect(',') {
-			v.members = sortMembers(v.members)
+			v.inside = &content{members: sortMembers(members)}
 			return p.expect('}')
 		}
 	}

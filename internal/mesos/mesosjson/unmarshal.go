@@ -38,7 +38,7 @@ func (v Value) Unmarshal(m proto.Message, d Dialect) error {
 	}
 	r := m.ProtoReflect()
 	p, in := planOf(r.Descriptor(), d), reading{}
-	if err := p.set(r, v.members, &in); err != nil {
+	if err := p.set(r, v.Members(), &in); err != nil {
 		return err
 	}
 	if proto.CheckInitialized(m) == nil {
@@ -63,8 +63,8 @@ func UnmarshalList[T any, M interface {
 	if v.kind != ArrayKind {
 		return nil, conversionError("Expecting a JSON array")
 	}
-	list := make([]M, 0, len(v.elements))
-	for _, e := range v.elements {
+	list := make([]M, 0, len(v.Elements()))
+	for _, e := range v.Elements() {
 		m := M(new(T))
 		if err := e.Unmarshal(m, d); err != nil {
 			return nil, err
@@ -98,8 +98,9 @@ func (f *fieldPlan) set(m protoreflect.Message, v *Value, in *reading) error {
 			return f.unexpected(v)
 		}
 		// Arrays in arrays come out flat.
-		for i := range v.elements {
-			if err := f.set(m, &v.elements[i], in); err != nil {
+		elements := v.Elements()
+		for i := range elements {
+			if err := f.set(m, &elements[i], in); err != nil {
 				return err
 			}
 		}
@@ -108,7 +109,7 @@ func (f *fieldPlan) set(m protoreflect.Message, v *Value, in *reading) error {
 		if f.kind != protoreflect.MessageKind && f.kind != protoreflect.GroupKind {
 			return f.unexpected(v)
 		}
-		return f.setMessage(m, v.members, in)
+		return f.setMessage(m, v.Members(), in)
 	}
 	if f.isMap {
 		return f.unexpected(v)
@@ -153,7 +154,7 @@ func (f *fieldPlan) setEntries(entries protoreflect.Map, members []Member, in *r
 			in.nullEntries = append(in.nullEntries, value.Message().Interface())
 		case v.kind == Null:
 		case v.kind == ObjectKind && isMessage:
-			if err := f.mapValue.message().set(value.Message(), v.members, in); err != nil {
+			if err := f.mapValue.message().set(value.Message(), v.Members(), in); err != nil {
 				return err
 			}
 		case v.kind == ObjectKind || v.kind == ArrayKind || isMessage:

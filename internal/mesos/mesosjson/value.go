@@ -22,10 +22,16 @@ const (
 
 // Value is one parsed JSON value. The zero Value is null. Strings share memory with the text that was parsed.
 type Value struct {
-	kind     Kind
-	integer  bool   // a number that was written as an integer of 64 bits
-	bits     uint64 // the integer, the bits of the double, or 0 and 1 for false and true
-	text     string
+	kind    Kind
+	integer bool   // a number that was written as an integer of 64 bits
+	bits    uint64 // the integer, the bits of the double, or 0 and 1 for false and true
+	text    string
+	inside  *content // of an array or object that is not empty
+}
+
+// content is what an array or an object holds. It is kept apart to make a Value small: a hostile text can consist of little else
+// than empty arrays.
+type content struct {
 	elements []Value
 	members  []Member // sorted byte-wise by key, no key twice
 }
@@ -46,19 +52,30 @@ func (v Value) Bool() bool { return v.kind == Bool && v.bits != 0 }
 func (v Value) Text() string { return v.text }
 
 // Elements returns the elements of an array, nil for any other kind. The caller must not change them.
-func (v Value) Elements() []Value { return v.elements }
+func (v Value) Elements() []Value {
+	if v.inside == nil {
+		return nil
+	}
+	return v.inside.elements
+}
 
 // Members returns the members of an object in byte-wise order of the keys, nil for any other kind. The caller must not
 // change them.
-func (v Value) Members() []Member { return v.members }
+func (v Value) Members() []Member {
+	if v.inside == nil {
+		return nil
+	}
+	return v.inside.members
+}
 
 // Get returns the value of a key. ok is false if v is not an object or has no such key; a key with null is there.
 func (v Value) Get(key string) (value Value, ok bool) {
-	i, ok := slices.BinarySearchFunc(v.members, key, func(m Member, key string) int { return cmp.Compare(m.Key, key) })
+	members := v.Members()
+	i, ok := slices.BinarySearchFunc(members, key, func(m Member, key string) int { return cmp.Compare(m.Key, key) })
 	if !ok {
 		return Value{}, false
 	}
-	return v.members[i].Value, true
+	return members[i].Value, true
 }
 
 // IsInteger says whether v is a number written without point and exponent that fits into 64 bits with sign.
@@ -126,7 +143,7 @@ func (v Value) Append(dst []byte) []byte {
 		return AppendString(dst, v.text)
 	case ArrayKind:
 		dst = append(dst, '[')
-		for i, e := range v.elements {
+		for i, e := range v.Elements() {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
@@ -135,7 +152,7 @@ func (v Value) Append(dst []byte) []byte {
 		return append(dst, ']')
 	case ObjectKind:
 		dst = append(dst, '{')
-		for i, m := range v.members {
+		for i, m := range v.Members() {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
