@@ -145,8 +145,8 @@ func StartDaemon(binary string, log io.Writer, piece string, args ...string) (*D
 	return d, nil
 }
 
-// Terminate sends SIGTERM and waits for the end.
-func (d *Daemon) Terminate(ctx context.Context) error { return d.end(ctx, syscall.SIGTERM) }
+// Signal sends s, which is expected to end the daemon, and waits for the end.
+func (d *Daemon) Signal(ctx context.Context, s os.Signal) error { return d.end(ctx, s) }
 
 // Until calls f until it gives no error, or returns its last error when ctx ends.
 func Until(ctx context.Context, f func() error) error {
