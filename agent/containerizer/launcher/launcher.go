@@ -23,7 +23,7 @@ import (
 	"stoa/internal/mesos/mesospb"
 )
 
-// maxTerminated bounds how many terminations are kept for a Wait that has not come yet.
+// maxTerminated bounds how many terminations are kept for a Wait that comes late.
 const maxTerminated = 4096
 
 // killTimeout bounds how long the end of a process tree is waited for. Only processes in
@@ -55,7 +55,7 @@ type Launcher struct {
 
 	mu         sync.Mutex
 	containers map[string]*container
-	// terminated keeps the ends of containers nobody waited for, oldest first in order.
+	// terminated keeps the ends of containers for a Wait that comes late, oldest first in order.
 	terminated map[string]containerizer.Termination
 	order      []string
 }
@@ -126,8 +126,8 @@ func (l *Launcher) Update(id *mesospb.ContainerID, resources []*mesospb.Resource
 	return nil
 }
 
-// Wait returns a channel that gives the container's Termination once. The end of a container that
-// nobody waited for is kept, so Wait may come late; an unknown container gives nil.
+// Wait returns a channel that gives the container's Termination once. The ends of the last few thousand
+// containers are kept, so Wait may come late; an unknown container gives nil.
 func (l *Launcher) Wait(id *mesospb.ContainerID) <-chan containerizer.Termination {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -218,9 +218,7 @@ func (l *Launcher) finish(box *container, termination containerizer.Termination)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.containers, box.id)
-	if len(box.waiters) == 0 {
-		l.keepTermination(box.id, termination)
-	}
+	l.keepTermination(box.id, termination)
 	for _, ch := range box.waiters {
 		ch <- termination
 		close(ch)

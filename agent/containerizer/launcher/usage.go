@@ -23,7 +23,7 @@ func (l *Launcher) Usage(id *mesospb.ContainerID) (*mesospb.ResourceStatistics, 
 		return nil, ErrUnknown
 	}
 	root := proctree.Root{PID: box.root.PID}
-	cpus, mem := scalar(box.resources, "cpus"), scalar(box.resources, "mem")
+	resources := box.resources
 	l.mu.Unlock()
 
 	statistics := &mesospb.ResourceStatistics{
@@ -45,19 +45,12 @@ func (l *Launcher) Usage(id *mesospb.ContainerID) (*mesospb.ResourceStatistics, 
 		statistics.CpusSystemTimeSecs = proto.Float64(float64(system) / clockTicks)
 		statistics.MemRssBytes = proto.Uint64(uint64(pages) * uint64(os.Getpagesize()))
 	}
-	if cpus > 0 {
-		statistics.CpusSoftLimit = proto.Float64(cpus)
-	}
-	if mem > 0 {
-		limit := uint64(mem * (1 << 20))
-		statistics.MemLimitBytes = proto.Uint64(limit)
-		statistics.MemSoftLimitBytes = proto.Uint64(limit)
-	}
+	SetLimits(statistics, resources)
 	return statistics, nil
 }
 
-// scalar sums a scalar resource in exact thousandths.
-func scalar(resources []*mesospb.Resource, name string) float64 {
+// Scalar sums a scalar resource in exact thousandths.
+func Scalar(resources []*mesospb.Resource, name string) float64 {
 	var thousandths int64
 	for _, resource := range resources {
 		if resource.GetName() == name {
@@ -66,4 +59,27 @@ func scalar(resources []*mesospb.Resource, name string) float64 {
 		}
 	}
 	return float64(thousandths) / 1000
+}
+
+// SetLimits writes what the container asked for into its statistics.
+func SetLimits(statistics *mesospb.ResourceStatistics, resources []*mesospb.Resource) {
+	if cpus := Scalar(resources, "cpus"); cpus > 0 {
+		statistics.CpusSoftLimit = proto.Float64(cpus)
+	}
+	if mem := Scalar(resources, "mem"); mem > 0 {
+		limit := uint64(mem * (1 << 20))
+		statistics.MemLimitBytes = proto.Uint64(limit)
+		statistics.MemSoftLimitBytes = proto.Uint64(limit)
+	}
+}
+
+// Resources gives the container's present resources, and false if it is unknown.
+func (l *Launcher) Resources(id *mesospb.ContainerID) ([]*mesospb.Resource, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	box, ok := l.containers[id.GetValue()]
+	if !ok {
+		return nil, false
+	}
+	return box.resources, true
 }

@@ -94,7 +94,7 @@ func (c *Containerizer) Launch(ctx context.Context, spec containerizer.Spec) err
 		return err
 	}
 	return c.launcher.Launch(ctx, spec, func(ctx context.Context, p launcher.Preparation) (launcher.Program, error) {
-		if err := c.linkVolumes(spec.Sandbox, nil, spec.Resources); err != nil {
+		if err := launcher.LinkVolumes(c.config.WorkDir, spec.Sandbox, nil, spec.Resources); err != nil {
 			return launcher.Program{}, err
 		}
 		err := c.config.Fetcher.Fetch(ctx, fetcher.Request{
@@ -194,7 +194,7 @@ func commandLine(command *mesospb.CommandInfo) (string, []string) {
 // sandbox or taken away. Processor and memory are not limited by this containerizer.
 func (c *Containerizer) Update(_ context.Context, id *mesospb.ContainerID, resources []*mesospb.Resource) error {
 	return c.launcher.Update(id, resources, func(spec containerizer.Spec, before, after []*mesospb.Resource) error {
-		return c.linkVolumes(spec.Sandbox, before, after)
+		return launcher.LinkVolumes(c.config.WorkDir, spec.Sandbox, before, after)
 	})
 }
 

@@ -595,8 +595,8 @@ func TestHTTPHealthAndTCPCheck(t *testing.T) {
 	port := server.Listener.Addr().(*net.TCPAddr).Port
 	task := shell("web", "sleep 1000")
 	task.HealthCheck = &mesospb.HealthCheck{
-		Type: mesospb.HealthCheck_HTTP.Enum(),
-		Http: &mesospb.HealthCheck_HTTPCheckInfo{Scheme: proto.String("https"), Port: proto.Uint32(uint32(port)), Path: proto.String("/moved")},
+		Type:         mesospb.HealthCheck_HTTP.Enum(),
+		Http:         &mesospb.HealthCheck_HTTPCheckInfo{Scheme: proto.String("https"), Port: proto.Uint32(uint32(port)), Path: proto.String("/moved")},
 		DelaySeconds: proto.Float64(0), IntervalSeconds: proto.Float64(0.02),
 	}
 	task.Check = &mesospb.CheckInfo{

@@ -8,6 +8,7 @@ import (
 
 	"stoa/agent/containerizer/launch"
 	"stoa/agent/executor/command"
+	"stoa/agent/executor/docker"
 	"stoa/agent/fetcher"
 )
 
@@ -22,6 +23,8 @@ func Lookup(argv0 string) Program {
 	switch filepath.Base(argv0) {
 	case command.Name:
 		return command.Main
+	case docker.Name:
+		return docker.Main
 	case fetcher.Name:
 		return func(ctx context.Context, _, env []string) int { return fetcher.Main(ctx, env) }
 	case launch.Name:
