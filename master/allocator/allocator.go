@@ -1,6 +1,7 @@
 package allocator
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -248,4 +249,14 @@ func ordered(rs resources.Resources) resources.Resources {
 	head := rs.Filter(first)
 	tail := rs.Filter(func(r resources.Resource) bool { return !first(r) })
 	return head.Add(tail)
+}
+
+// Held returns what each framework holds on an agent, offered or used, with roles of
+// allocation.
+func (a *Allocator) Held(agent string) map[string]resources.Resources {
+	ag := a.agents[agent]
+	if ag == nil {
+		return nil
+	}
+	return maps.Clone(ag.held)
 }

@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"stoa/internal/mesos/internalpb"
 	"stoa/internal/mesos/mesospb"
@@ -37,13 +38,16 @@ const maxBatch = 512
 // Registry reads and writes the records. Its methods may be called from any
 // goroutine.
 type Registry struct {
-	store  store.Store
-	writes chan core.Write
+	store store.Store
+	wake  chan struct{}
+
+	mu     sync.Mutex
+	writes []core.Write
 }
 
 // New returns a Registry over a store. Run must run for writes to happen.
 func New(s store.Store) *Registry {
-	return &Registry{store: s, writes: make(chan core.Write, maxBatch)}
+	return &Registry{store: s, wake: make(chan struct{}, 1)}
 }
 
 // Load returns what the store holds. A record that cannot be read is an error:
@@ -80,33 +84,39 @@ func load[M proto.Message](record store.Record, m M, list *[]M) error {
 	return nil
 }
 
-// Write queues a write; it blocks while too many wait. The outcome goes to done,
-// from Run.
-func (r *Registry) Write(ctx context.Context, w core.Write) {
+// Write queues a write and returns at once; its outcome goes to done, from Run. The
+// queue has no bound of its own: the core has one write at a time for an agent.
+func (r *Registry) Write(w core.Write) {
+	r.mu.Lock()
+	r.writes = append(r.writes, w)
+	r.mu.Unlock()
 	select {
-	case r.writes <- w:
-	case <-ctx.Done():
+	case r.wake <- struct{}{}:
+	default:
 	}
 }
 
+// take returns the writes to carry out next.
+func (r *Registry) take() []core.Write {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := min(len(r.writes), maxBatch)
+	batch := r.writes[:n:n]
+	r.writes = r.writes[n:]
+	return batch
+}
+
 // Run carries out writes, those that wait together as one batch, in order, until
-// ctx ends. done is called for each and must not block for long.
+// ctx ends. done is called for each.
 func (r *Registry) Run(ctx context.Context, done func(core.Written)) {
 	for {
-		var batch []core.Write
-		select {
-		case <-ctx.Done():
-			return
-		case w := <-r.writes:
-			batch = append(batch, w)
-		}
-	more:
-		for len(batch) < maxBatch {
+		batch := r.take()
+		if len(batch) == 0 {
 			select {
-			case w := <-r.writes:
-				batch = append(batch, w)
-			default:
-				break more
+			case <-r.wake:
+				continue
+			case <-ctx.Done():
+				return
 			}
 		}
 		err := r.apply(ctx, batch)
