@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stoa/agent/containerizer"
+	"stoa/agent/peer"
 )
 
 // Config is everything an agent is told when it starts. The zero value of a
@@ -29,7 +30,7 @@ type Config struct {
 	// refused until a detector for them is given in Detector.
 	Master string
 	// Detector finds the leading master; default one that always gives Master.
-	Detector Detector
+	Detector peer.Detector
 
 	// WorkDir holds the sandboxes and the checkpointed state (--work_dir).
 	WorkDir string
@@ -68,6 +69,12 @@ type Config struct {
 	DockerStopTimeout  time.Duration
 	DockerRemoveDelay  time.Duration
 	DockerLeaveOrphans bool
+	// DockerConfig is --docker_config, credentials for registries: JSON or the path of a file.
+	DockerConfig string
+	// FrameworksHome and FetcherStallTimeout (default 1 minute) are --frameworks_home and
+	// --fetcher_stall_timeout.
+	FrameworksHome      string
+	FetcherStallTimeout time.Duration
 	// KeepUser runs every task as the agent's own user (--no-switch_user).
 	KeepUser bool
 	// HTTPCommandExecutor is --http_command_executor. Stoa's own executors always
@@ -147,7 +154,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.WorkDir = abs
 	if c.Detector == nil {
-		if c.Detector, err = newFixedDetector(c.Master); err != nil {
+		if c.Detector, err = peer.NewFixed(c.Master); err != nil {
 			return c, err
 		}
 	}

@@ -162,3 +162,13 @@ func uuidText(b []byte) string {
 	}
 	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }
+
+// MultiRole says whether the framework uses roles instead of role.
+func (f *FrameworkView) MultiRole() bool {
+	return capable(f.Info, mesospb.FrameworkInfo_Capability_MULTI_ROLE)
+}
+
+// StagingTask is a task that has not reached its executor, as the APIs show it.
+func StagingTask(info *mesospb.TaskInfo, framework string) *mesospb.Task {
+	return newTask(info, mesospb.TaskState_TASK_STAGING, framework)
+}

@@ -1,12 +1,14 @@
-package agent
+package peer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Leader is the leading master as far as a detector knows.
@@ -24,10 +26,13 @@ type Leader struct {
 // Detector finds the leading master.
 type Detector interface {
 	// Detect blocks until the leader differs from previous (a nil previous returns
-	// the present leader, or no leader, at once) or ctx ends. An error is final:
-	// the agent gives up.
+	// the present leader, or no leader, at once) or ctx ends. After an error it is
+	// called again a little later.
 	Detect(ctx context.Context, previous *Leader) (Leader, error)
 }
+
+// lookupTimeout is how long a reverse lookup may hold registration up.
+const lookupTimeout = 2 * time.Second
 
 // fixedDetector always gives the one master of --master=host:port.
 type fixedDetector struct {
@@ -35,9 +40,10 @@ type fixedDetector struct {
 	port uint16
 }
 
-func newFixedDetector(master string) (*fixedDetector, error) {
+// NewFixed returns a detector that always gives the master at host:port.
+func NewFixed(master string) (Detector, error) {
 	if master == "" {
-		return nil, fmt.Errorf("agent: --master is missing: give host:port of the master")
+		return nil, errors.New("agent: --master is missing: give host:port of the master")
 	}
 	if strings.HasPrefix(master, "zk://") {
 		return nil, fmt.Errorf("agent: --master=%s: no ZooKeeper detector was given", master)
@@ -63,5 +69,11 @@ func (d *fixedDetector) Detect(ctx context.Context, previous *Leader) (Leader, e
 	if err != nil || len(addresses) == 0 {
 		return Leader{}, fmt.Errorf("cannot resolve the master's host %q to an IPv4 address (check --master): %w", d.host, err)
 	}
-	return Leader{Address: netip.AddrPortFrom(addresses[0].Unmap(), d.port), Hostname: d.host}, nil
+	leader := Leader{Address: netip.AddrPortFrom(addresses[0].Unmap(), d.port), Hostname: d.host}
+	lookup, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	if names, err := net.DefaultResolver.LookupAddr(lookup, addresses[0].Unmap().String()); err == nil && len(names) > 0 {
+		leader.Hostname = strings.TrimSuffix(names[0], ".")
+	}
+	return leader, nil
 }
