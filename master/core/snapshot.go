@@ -56,6 +56,8 @@ type AgentView struct {
 	// Used is the sum of what tasks and executors of all frameworks use.
 	Used    resources.Resources
 	Offered resources.Resources
+	// Operations are those that are not settled yet.
+	Operations []*mesospb.Operation
 
 	revision uint64
 }
@@ -210,6 +212,9 @@ func viewAgent(a *Agent) *AgentView {
 	}
 	for _, framework := range slices.Sorted(maps.Keys(a.Used)) {
 		v.Used = v.Used.Add(a.Used[framework])
+	}
+	for _, id := range slices.Sorted(maps.Keys(a.Operations)) {
+		v.Operations = append(v.Operations, a.Operations[id].Proto)
 	}
 	return v
 }

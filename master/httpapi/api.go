@@ -1,0 +1,89 @@
+// Package httpapi is the master's HTTP side: the scheduler API, the operator API and the
+// unversioned endpoints, with the paths, statuses and bytes of the original.
+//
+// Comes in: requests, and snapshots of the core. Goes out: answers; calls that change
+// something go to the loop through the functions of Config. Reading never waits for more
+// than the loop's next look at its mail: documents are encoded from an immutable
+// core.Snapshot, outside the loop.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"stoa/internal/files"
+	"stoa/internal/httpd"
+	"stoa/internal/mesos/mesospb"
+	"stoa/master/core"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Config is what the HTTP side needs from the master. Snapshot, Info and Scheduler are
+// required.
+type Config struct {
+	// Snapshot returns the state as it is now or, if that is cheaper, as it was
+	// after everything that was answered before the call. Concurrent calls should
+	// share one snapshot.
+	Snapshot func(context.Context) (*core.Snapshot, error)
+	// Info is this master, as it is announced.
+	Info *mesospb.MasterInfo
+	// Leader is the leading master, nil while there is none. A nil function means
+	// that this master leads.
+	Leader func() *mesospb.MasterInfo
+	// Recovered says whether the registry was read; before that the two API
+	// endpoints answer 503. A nil function means yes.
+	Recovered func() bool
+
+	// Scheduler serves /api/v1/scheduler from authentication on.
+	Scheduler gin.HandlerFunc
+	// Teardown ends a framework. The result is the answer: a status, and a text
+	// for all but 200.
+	Teardown func(ctx context.Context, framework string) (status int, text string)
+
+	// Build is shown by /version and /state.
+	Build *mesospb.VersionInfo
+	// Started is when the process started, Elected when it became the leader.
+	Started, Elected time.Time
+	// Flags are all flags that have a value, by name, as text. Cluster, LogDir and
+	// ExternalLogFile are those flags' values, empty for none.
+	Flags           map[string]string
+	Cluster         string
+	LogDir          string
+	ExternalLogFile string
+	// Files holds what /files shows: the master's log as "/master/log", if it is
+	// written to a file. Nil shows nothing.
+	Files *files.Files
+
+	// Counters are the metrics that are not read off a snapshot, by name; those
+	// the original has from the start and this function lacks are shown as 0.
+	Counters func() map[string]float64
+	// Verbosity reads the log level (0 is normal), SetVerbosity raises it for a while.
+	Verbosity    func() int
+	SetVerbosity func(level int, d time.Duration)
+
+	// ReadOnly and ReadWrite authenticate the clients of the two realms; nil lets
+	// everybody in.
+	ReadOnly, ReadWrite httpd.Authenticator
+	// UI serves the web page at "/", "/app", "/assets" and "/static"; nil serves none.
+	UI http.Handler
+
+	Logger *slog.Logger
+}
+
+// Realms of authentication.
+const (
+	RealmReadOnly  = "mesos-master-readonly"
+	RealmReadWrite = "mesos-master-readwrite"
+	RealmScheduler = "mesos-master-scheduler"
+)
+
+// New makes the handler of every HTTP request to the master.
+func New(config Config) http.Handler {
+	s := newServer(config)
+	engine := httpd.NewEngine(s.config.Logger)
+	engine.NoRoute(s.routes().Serve)
+	return engine
+}
