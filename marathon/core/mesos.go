@@ -69,5 +69,9 @@ func (c *Core) Event(e *schedulerpb.Event, now time.Time) {
 	}
 }
 
+// AcceptFailed is called when nobody can tell whether the master has got an ACCEPT: it
+// is asked about the tasks that were to be launched.
+func (c *Core) AcceptFailed() { c.reconcile(true) }
+
 // Connected says that calls reach a master.
 func (c *Core) Connected() bool { return c.connected }

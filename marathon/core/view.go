@@ -26,6 +26,9 @@ type View struct {
 	Connected   bool
 	// History are the changes that led to Root, oldest first.
 	History []RootChange
+	// HealthEdition, DeploymentsEdition and FailuresEdition count how often these parts
+	// were made anew: equal numbers mean equal parts.
+	HealthEdition, DeploymentsEdition, FailuresEdition int
 }
 
 // DeploymentView is a running deployment with at least one step.
@@ -44,6 +47,8 @@ type viewCache struct {
 	health      map[string][]instance.Health
 	deployments []DeploymentView
 	failures    map[id.Path]*TaskFailure
+
+	healthEdition, deploymentsEdition, failuresEdition int
 }
 
 func (v *viewCache) markInstances(appID id.Path) {
@@ -71,6 +76,7 @@ func (c *Core) View() *View {
 		v.instances, v.stale = fresh, nil
 	}
 	if v.health == nil {
+		v.healthEdition++
 		v.health = make(map[string][]instance.Health, len(c.checks))
 		for _, tc := range c.checks {
 			for _, h := range tc.results {
@@ -81,14 +87,17 @@ func (c *Core) View() *View {
 		}
 	}
 	if v.failures == nil {
+		v.failuresEdition++
 		v.failures = maps.Clone(c.failures)
 	}
 	if v.deployments == nil {
+		v.deploymentsEdition++
 		v.deployments = c.deploymentViews()
 	}
 	return &View{
 		Root: c.root, Instances: v.instances, Health: v.health, Deployments: v.deployments, Failures: v.failures,
 		FrameworkID: c.frameworkID, MasterURL: c.masterURL, Connected: c.connected, History: c.history,
+		HealthEdition: v.healthEdition, DeploymentsEdition: v.deploymentsEdition, FailuresEdition: v.failuresEdition,
 	}
 }
 

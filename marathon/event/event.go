@@ -7,12 +7,11 @@
 package event
 
 import (
-	"strconv"
-
 	"stoa/marathon/app"
 	"stoa/marathon/deployment"
 	"stoa/marathon/id"
 	"stoa/marathon/instance"
+	"stoa/marathon/playjson"
 	"stoa/marathon/timestamp"
 )
 
@@ -27,11 +26,11 @@ type Event interface {
 
 // Encode writes the JSON of an event that came about at a time.
 func Encode(e Event, at timestamp.Timestamp) []byte {
-	w := &writer{dst: make([]byte, 0, 512)}
-	w.dst = append(w.dst, '{')
+	w := &writer{playjson.Writer{Buf: make([]byte, 0, 512), Style: playjson.Play}}
+	w.BeginObject()
 	e.body(w, at)
-	w.dst = append(w.dst, '}')
-	return w.dst
+	w.EndObject()
+	return w.Buf
 }
 
 // The names of the events.
@@ -65,18 +64,17 @@ const (
 // APIPost tells that a call defined an app.
 type APIPost struct {
 	ClientIP, URI string
-	// Definition is the app's JSON in the number format of events.
-	Definition []byte
+	Definition    *app.App
 }
 
 // Type is api_post_event.
 func (APIPost) Type() string { return TypeAPIPost }
 
 func (e APIPost) body(w *writer, at timestamp.Timestamp) {
-	w.text("clientIp", e.ClientIP)
-	w.text("uri", e.URI)
-	w.key("appDefinition")
-	w.dst = append(w.dst, e.Definition...)
+	w.StringField("clientIp", e.ClientIP)
+	w.StringField("uri", e.URI)
+	w.Key("appDefinition")
+	w.Raw(e.Definition.Append(nil, playjson.Play))
 	w.trailer(e, at)
 }
 
@@ -87,7 +85,7 @@ type StreamAttached struct{ RemoteAddress string }
 func (StreamAttached) Type() string { return TypeStreamAttached }
 
 func (e StreamAttached) body(w *writer, at timestamp.Timestamp) {
-	w.text("remoteAddress", e.RemoteAddress)
+	w.StringField("remoteAddress", e.RemoteAddress)
 	w.trailer(e, at)
 }
 
@@ -98,7 +96,7 @@ type StreamDetached struct{ RemoteAddress string }
 func (StreamDetached) Type() string { return TypeStreamDetached }
 
 func (e StreamDetached) body(w *writer, at timestamp.Timestamp) {
-	w.text("remoteAddress", e.RemoteAddress)
+	w.StringField("remoteAddress", e.RemoteAddress)
 	w.trailer(e, at)
 }
 
@@ -109,8 +107,8 @@ type SchedulerRegistered struct{ FrameworkID, Master string }
 func (SchedulerRegistered) Type() string { return TypeSchedulerRegistered }
 
 func (e SchedulerRegistered) body(w *writer, at timestamp.Timestamp) {
-	w.text("frameworkId", e.FrameworkID)
-	w.text("master", e.Master)
+	w.StringField("frameworkId", e.FrameworkID)
+	w.StringField("master", e.Master)
 	w.trailer(e, at)
 }
 
@@ -121,7 +119,7 @@ type SchedulerReregistered struct{ Master string }
 func (SchedulerReregistered) Type() string { return TypeSchedulerReregistered }
 
 func (e SchedulerReregistered) body(w *writer, at timestamp.Timestamp) {
-	w.text("master", e.Master)
+	w.StringField("master", e.Master)
 	w.trailer(e, at)
 }
 
@@ -143,8 +141,8 @@ type GroupChangeSuccess struct {
 func (GroupChangeSuccess) Type() string { return TypeGroupChangeSuccess }
 
 func (e GroupChangeSuccess) body(w *writer, at timestamp.Timestamp) {
-	w.text("groupId", string(e.GroupID))
-	w.text("version", e.Version.String())
+	w.StringField("groupId", string(e.GroupID))
+	w.TimeField("version", e.Version)
 	w.trailer(e, at)
 }
 
@@ -159,9 +157,9 @@ type GroupChangeFailed struct {
 func (GroupChangeFailed) Type() string { return TypeGroupChangeFailed }
 
 func (e GroupChangeFailed) body(w *writer, at timestamp.Timestamp) {
-	w.text("groupId", string(e.GroupID))
-	w.text("version", e.Version.String())
-	w.text("reason", e.Reason)
+	w.StringField("groupId", string(e.GroupID))
+	w.TimeField("version", e.Version)
+	w.StringField("reason", e.Reason)
 	w.trailer(e, at)
 }
 
@@ -178,7 +176,7 @@ func (e DeploymentStep) Type() string { return e.Kind }
 
 func (e DeploymentStep) body(w *writer, at timestamp.Timestamp) {
 	w.plan(e.Plan)
-	w.key("currentStep")
+	w.Key("currentStep")
 	w.step(e.Step)
 	w.trailer(e, at)
 }
@@ -190,7 +188,7 @@ type DeploymentSuccess struct{ Plan *deployment.Plan }
 func (DeploymentSuccess) Type() string { return TypeDeploymentSuccess }
 
 func (e DeploymentSuccess) body(w *writer, at timestamp.Timestamp) {
-	w.text("id", e.Plan.ID)
+	w.StringField("id", e.Plan.ID)
 	w.plan(e.Plan)
 	w.trailer(e, at)
 }
@@ -205,11 +203,11 @@ type DeploymentFailed struct {
 func (DeploymentFailed) Type() string { return TypeDeploymentFailed }
 
 func (e DeploymentFailed) body(w *writer, at timestamp.Timestamp) {
-	w.text("id", e.Plan.ID)
+	w.StringField("id", e.Plan.ID)
 	w.plan(e.Plan)
 	w.trailer(e, at)
 	if e.Reason != "" {
-		w.text("reason", e.Reason)
+		w.StringField("reason", e.Reason)
 	}
 }
 
@@ -220,7 +218,7 @@ type AppTerminated struct{ AppID id.Path }
 func (AppTerminated) Type() string { return TypeAppTerminated }
 
 func (e AppTerminated) body(w *writer, at timestamp.Timestamp) {
-	w.text("appId", string(e.AppID))
+	w.StringField("appId", string(e.AppID))
 	w.trailer(e, at)
 }
 
@@ -242,25 +240,25 @@ func (e StatusUpdate) body(w *writer, at timestamp.Timestamp) {
 	if e.Task.Status != nil {
 		state = e.Task.Status.GetState().String()
 	}
-	w.text("slaveId", e.Task.Status.GetAgentId().GetValue())
-	w.text("taskId", e.Task.ID)
-	w.text("taskStatus", state)
-	w.text("message", e.Task.Status.GetMessage())
-	w.text("appId", string(e.Instance.AppID))
-	w.text("host", host)
-	w.key("ipAddresses")
+	w.StringField("slaveId", e.Task.Status.GetAgentId().GetValue())
+	w.StringField("taskId", e.Task.ID)
+	w.StringField("taskStatus", state)
+	w.StringField("message", e.Task.Status.GetMessage())
+	w.StringField("appId", string(e.Instance.AppID))
+	w.StringField("host", host)
+	w.Key("ipAddresses")
 	w.array(len(e.Task.Network.IPAddresses), func(i int) {
 		ip := e.Task.Network.IPAddresses[i]
-		w.open()
-		w.text("ipAddress", ip.Address)
-		w.text("protocol", ip.Protocol)
-		w.close()
+		w.BeginObject()
+		w.StringField("ipAddress", ip.Address)
+		w.StringField("protocol", ip.Protocol)
+		w.EndObject()
 	})
-	w.key("ports")
+	w.Key("ports")
 	w.array(len(e.Task.Network.HostPorts), func(i int) {
-		w.dst = strconv.AppendInt(w.dst, int64(e.Task.Network.HostPorts[i]), 10)
+		w.Int(int64(e.Task.Network.HostPorts[i]))
 	})
-	w.text("version", e.Instance.Version.String())
+	w.TimeField("version", e.Instance.Version)
 	w.trailer(e, at)
 }
 
@@ -272,19 +270,19 @@ func (InstanceChanged) Type() string { return TypeInstanceChanged }
 
 func (e InstanceChanged) body(w *writer, at timestamp.Timestamp) {
 	i := e.Instance
-	w.text("instanceId", i.ID)
-	w.text("condition", string(i.State.Condition))
-	w.text("runSpecId", string(i.AppID))
+	w.StringField("instanceId", i.ID)
+	w.StringField("condition", string(i.State.Condition))
+	w.StringField("runSpecId", string(i.AppID))
 	if i.Agent != nil {
-		w.text("agentId", i.Agent.AgentID)
-		w.text("host", i.Agent.Host)
+		w.StringField("agentId", i.Agent.AgentID)
+		w.StringField("host", i.Agent.Host)
 	} else {
 		w.null("agentId")
 		w.null("host")
 	}
-	w.text("runSpecVersion", i.Version.String())
-	w.text("timestamp", at.String())
-	w.text("eventType", e.Type())
+	w.TimeField("runSpecVersion", i.Version)
+	w.TimeField("timestamp", at)
+	w.StringField("eventType", e.Type())
 }
 
 // InstanceHealthChanged tells that the health of an instance, over all its checks, is
@@ -298,16 +296,16 @@ type InstanceHealthChanged struct {
 func (InstanceHealthChanged) Type() string { return TypeInstanceHealthChanged }
 
 func (e InstanceHealthChanged) body(w *writer, at timestamp.Timestamp) {
-	w.text("instanceId", e.Instance.ID)
-	w.text("runSpecId", string(e.Instance.AppID))
+	w.StringField("instanceId", e.Instance.ID)
+	w.StringField("runSpecId", string(e.Instance.AppID))
 	if e.Healthy != nil {
-		w.boolean("healthy", *e.Healthy)
+		w.BoolField("healthy", *e.Healthy)
 	} else {
 		w.null("healthy")
 	}
-	w.text("runSpecVersion", e.Instance.Version.String())
-	w.text("timestamp", at.String())
-	w.text("eventType", e.Type())
+	w.TimeField("runSpecVersion", e.Instance.Version)
+	w.TimeField("timestamp", at)
+	w.StringField("eventType", e.Type())
 }
 
 // UnknownInstanceTerminated tells of the end of a task that Marathon does not know.
@@ -321,11 +319,11 @@ type UnknownInstanceTerminated struct {
 func (UnknownInstanceTerminated) Type() string { return TypeUnknownInstanceTerminated }
 
 func (e UnknownInstanceTerminated) body(w *writer, at timestamp.Timestamp) {
-	w.text("instanceId", e.InstanceID)
-	w.text("runSpecId", string(e.AppID))
-	w.text("condition", string(e.Condition))
-	w.text("timestamp", at.String())
-	w.text("eventType", e.Type())
+	w.StringField("instanceId", e.InstanceID)
+	w.StringField("runSpecId", string(e.AppID))
+	w.StringField("condition", string(e.Condition))
+	w.TimeField("timestamp", at)
+	w.StringField("eventType", e.Type())
 }
 
 // AddHealthCheck tells that Marathon begins to perform a check for a version of an app.
@@ -339,11 +337,11 @@ type AddHealthCheck struct {
 func (AddHealthCheck) Type() string { return TypeAddHealthCheck }
 
 func (e AddHealthCheck) body(w *writer, at timestamp.Timestamp) {
-	w.text("appId", string(e.AppID))
-	w.text("eventType", e.Type())
+	w.StringField("appId", string(e.AppID))
+	w.StringField("eventType", e.Type())
 	w.healthCheck(e.Check)
-	w.text("timestamp", at.String())
-	w.text("version", e.Version.String())
+	w.TimeField("timestamp", at)
+	w.TimeField("version", e.Version)
 }
 
 // RemoveHealthCheck tells that a check of an app is not performed any more.
@@ -353,7 +351,7 @@ type RemoveHealthCheck struct{ AppID id.Path }
 func (RemoveHealthCheck) Type() string { return TypeRemoveHealthCheck }
 
 func (e RemoveHealthCheck) body(w *writer, at timestamp.Timestamp) {
-	w.text("appId", string(e.AppID))
+	w.StringField("appId", string(e.AppID))
 	w.trailer(e, at)
 }
 
@@ -368,12 +366,12 @@ type FailedHealthCheck struct {
 func (FailedHealthCheck) Type() string { return TypeFailedHealthCheck }
 
 func (e FailedHealthCheck) body(w *writer, at timestamp.Timestamp) {
-	w.text("appId", string(e.AppID))
-	w.text("eventType", e.Type())
+	w.StringField("appId", string(e.AppID))
+	w.StringField("eventType", e.Type())
 	w.healthCheck(e.Check)
 	// Upstream has kept the old key for what is an instance's id now.
-	w.text("taskId", e.InstanceID)
-	w.text("timestamp", at.String())
+	w.StringField("taskId", e.InstanceID)
+	w.TimeField("timestamp", at)
 }
 
 // HealthStatusChanged tells that a check turned from success to failure or back.
@@ -388,10 +386,10 @@ type HealthStatusChanged struct {
 func (HealthStatusChanged) Type() string { return TypeHealthStatusChanged }
 
 func (e HealthStatusChanged) body(w *writer, at timestamp.Timestamp) {
-	w.text("appId", string(e.AppID))
-	w.text("instanceId", e.InstanceID)
-	w.text("version", e.Version.String())
-	w.boolean("alive", e.Alive)
+	w.StringField("appId", string(e.AppID))
+	w.StringField("instanceId", e.InstanceID)
+	w.TimeField("version", e.Version)
+	w.BoolField("alive", e.Alive)
 	w.trailer(e, at)
 }
 
@@ -410,14 +408,14 @@ func (e UnhealthyInstanceKill) body(w *writer, at timestamp.Timestamp) {
 	if t := e.Instance.Task(); t != nil {
 		taskID = t.ID
 	}
-	w.text("appId", string(e.Instance.AppID))
-	w.text("taskId", taskID)
-	w.text("instanceId", e.Instance.ID)
-	w.text("version", e.Version.String())
-	w.text("reason", e.Reason)
-	w.text("host", e.Instance.Hostname())
+	w.StringField("appId", string(e.Instance.AppID))
+	w.StringField("taskId", taskID)
+	w.StringField("instanceId", e.Instance.ID)
+	w.TimeField("version", e.Version)
+	w.StringField("reason", e.Reason)
+	w.StringField("host", e.Instance.Hostname())
 	if e.Instance.Agent != nil && e.Instance.Agent.AgentID != "" {
-		w.text("slaveId", e.Instance.Agent.AgentID)
+		w.StringField("slaveId", e.Instance.Agent.AgentID)
 	}
 	w.trailer(e, at)
 }
@@ -432,10 +430,10 @@ type FrameworkMessage struct {
 func (FrameworkMessage) Type() string { return TypeFrameworkMessage }
 
 func (e FrameworkMessage) body(w *writer, at timestamp.Timestamp) {
-	w.text("executorId", e.ExecutorID)
-	w.text("slaveId", e.AgentID)
-	w.key("message")
+	w.StringField("executorId", e.ExecutorID)
+	w.StringField("slaveId", e.AgentID)
+	w.Key("message")
 	// The original writes a Java byte array, whose bytes are signed.
-	w.array(len(e.Data), func(i int) { w.dst = strconv.AppendInt(w.dst, int64(int8(e.Data[i])), 10) })
+	w.array(len(e.Data), func(i int) { w.Int(int64(int8(e.Data[i]))) })
 	w.trailer(e, at)
 }

@@ -7,6 +7,7 @@ import (
 
 	"stoa/internal/mesos/mesospb"
 	"stoa/marathon/app"
+	"stoa/marathon/playjson"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -187,25 +188,5 @@ func randomPort(used map[int]bool, random *rand.Rand) int {
 	}
 }
 
-// javaDouble writes a number as Java's Double.toString does: at least one decimal, and
-// an exponent below 10^-3 and from 10^7 on.
-func javaDouble(v float64) string {
-	abs := max(v, -v)
-	if v == 0 || abs >= 1e-3 && abs < 1e7 {
-		text := strconv.FormatFloat(v, 'f', -1, 64)
-		if !strings.Contains(text, ".") {
-			text += ".0"
-		}
-		return text
-	}
-	text := strconv.FormatFloat(v, 'E', -1, 64)
-	mantissa, exponent, ok := strings.Cut(text, "E")
-	if !ok {
-		return text
-	}
-	if !strings.Contains(mantissa, ".") {
-		mantissa += ".0"
-	}
-	n, _ := strconv.Atoi(exponent)
-	return mantissa + "E" + strconv.Itoa(n)
-}
+// javaDouble writes a number as the original's JVM does: 128.0, 0.1, 1.0E7.
+func javaDouble(v float64) string { return string(playjson.AppendJavaDouble(nil, v)) }
