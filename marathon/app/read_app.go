@@ -111,7 +111,7 @@ func (r Reader) envValue() EnvValue {
 	if !r.isObject() {
 		return EnvValue{}
 	}
-	if name, ok := r.mandatory("secret"); ok {
+	if name, ok := r.Mandatory("secret"); ok {
 		return EnvValue{Value: name.String(), IsSecret: true}
 	}
 	return EnvValue{}
@@ -183,7 +183,7 @@ func (r Reader) versionInfo() {
 		return
 	}
 	for _, key := range [...]string{"lastScalingAt", "lastConfigChangeAt"} {
-		if at, ok := r.mandatory(key); ok {
+		if at, ok := r.Mandatory(key); ok {
 			at.Time()
 		}
 	}

@@ -28,7 +28,7 @@ func (r Reader) commandCheck() string {
 	if !r.isObject() {
 		return ""
 	}
-	if value, ok := r.mandatory("value"); ok {
+	if value, ok := r.Mandatory("value"); ok {
 		return value.String()
 	}
 	return ""
@@ -72,7 +72,7 @@ func (r Reader) execCheck() ExecCheck {
 	if !r.isObject() {
 		return ExecCheck{}
 	}
-	command, ok := r.mandatory("command")
+	command, ok := r.Mandatory("command")
 	if !ok {
 		return ExecCheck{}
 	}

@@ -36,7 +36,7 @@ func (r Reader) credential() Credential {
 		return Credential{}
 	}
 	var credential Credential
-	if principal, ok := r.mandatory("principal"); ok {
+	if principal, ok := r.Mandatory("principal"); ok {
 		credential.Principal = principal.String()
 	}
 	credential.Secret = optional(r, "secret", Reader.String)
@@ -73,7 +73,7 @@ func (r Reader) ipcInfo() IPCInfo {
 		return IPCInfo{}
 	}
 	var info IPCInfo
-	if mode, ok := r.mandatory("mode"); ok {
+	if mode, ok := r.Mandatory("mode"); ok {
 		info.Mode = Literal(mode, "PRIVATE", "SHARE_PARENT")
 	}
 	info.ShmSize = optional(r, "shmSize", Reader.Int)

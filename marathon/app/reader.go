@@ -102,9 +102,9 @@ func (r Reader) Required(key string) (member Reader, ok bool) {
 	return Reader{}, false
 }
 
-// mandatory is Required for types whose reader is derived by the library: another text,
+// Mandatory is Required for types whose reader is derived by the library: another text,
 // and the value as a whole must be an object.
-func (r Reader) mandatory(key string) (member Reader, ok bool) {
+func (r Reader) Mandatory(key string) (member Reader, ok bool) {
 	if value, ok := r.value.Get(key); ok {
 		return Reader{r.failures, r.path + "/" + key, value}, true
 	}

@@ -10,6 +10,7 @@ import (
 
 	"stoa/internal/mesos/mesospb"
 	"stoa/marathon/app"
+	"stoa/marathon/event"
 	"stoa/marathon/group"
 	"stoa/marathon/id"
 	"stoa/marathon/instance"
@@ -246,10 +247,7 @@ var Funnel = [...]RejectReason{
 }
 
 // Event is one event, encoded once for all subscribers.
-type Event struct {
-	Type string
-	JSON []byte
-}
+type Event = event.Encoded
 
 // Subscription is one reader of the event stream.
 type Subscription interface {

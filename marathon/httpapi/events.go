@@ -1,0 +1,83 @@
+package httpapi
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// noEvents answers methods that the event stream does not have.
+func (s *server) noEvents(c *gin.Context) error {
+	c.Header("Allow", "GET, HEAD, OPTIONS")
+	htmlError(c, http.StatusMethodNotAllowed, "Method Not Allowed")
+	return nil
+}
+
+// events is GET /v2/events: an endless stream of frames
+// (core/event/impl/stream/HttpEventStreamServlet.scala on Jetty's EventSourceServlet).
+func (s *server) events(c *gin.Context) error {
+	// The header must be exactly this; anything around it is refused.
+	if !slices.Contains(c.Request.Header.Values("Accept"), "text/event-stream") {
+		return s.noEvents(c)
+	}
+	if !s.Backend.Snapshot().Elected {
+		return ErrNotLeader
+	}
+	h := c.Writer.Header()
+	h.Set("Content-Type", "text/event-stream;charset=utf-8")
+	// Asks net/http for a body that ends with the connection, without chunks.
+	h.Set("Transfer-Encoding", "identity")
+	h.Set("Connection", "close")
+	c.Status(http.StatusOK)
+	if c.Request.Method == http.MethodHead {
+		c.Writer.WriteHeaderNow()
+		return nil
+	}
+	var accept func(string) bool
+	if types := c.QueryArray("event_type"); len(types) > 0 {
+		accept = func(eventType string) bool { return slices.Contains(types, eventType) }
+	}
+	subscription := s.Backend.Subscribe(remote(c), accept)
+	defer subscription.Close()
+	c.Writer.WriteHeaderNow()
+	c.Writer.Flush()
+	s.stream(c, subscription)
+	return nil
+}
+
+// stream writes frames until the client or the subscription is gone.
+func (s *server) stream(c *gin.Context, subscription Subscription) {
+	heartbeat := time.NewTicker(s.EventHeartbeat)
+	defer heartbeat.Stop()
+	var frame []byte
+	for {
+		select {
+		case <-c.Request.Context().Done():
+			return
+		case event, open := <-subscription.Events():
+			if !open {
+				return
+			}
+			frame = append(frame[:0], "event: "...)
+			frame = append(frame, event.Type...)
+			frame = append(frame, "\r\ndata: "...)
+			frame = append(frame, event.JSON...)
+			frame = append(frame, "\r\n\r\n"...)
+			if _, err := c.Writer.Write(frame); err != nil {
+				return
+			}
+			c.Writer.Flush()
+		case <-heartbeat.C:
+			// An empty line in two halves: a dead peer shows with the second.
+			for _, half := range [...]string{"\r", "\n"} {
+				if _, err := io.WriteString(c.Writer, half); err != nil {
+					return
+				}
+				c.Writer.Flush()
+			}
+		}
+	}
+}
