@@ -477,6 +477,7 @@ func TestDockerContainers(t *testing.T) {
 	})
 
 	t.Run("without an engine tasks fail clearly, and run when it is back", func(t *testing.T) {
+		engine.Delete("mesos-dns")
 		engine.Stop()
 		fresh := newContainerizer(t, engine.Socket, t.TempDir())
 		if err := fresh.Recover(t.Context(), nil); err != nil {

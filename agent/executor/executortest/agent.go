@@ -4,7 +4,6 @@ package executortest
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -26,21 +25,23 @@ const Patience = 30 * time.Second
 type Agent struct {
 	t       testing.TB
 	address string
-	// Acknowledge is whether updates are acknowledged at once. Change it only before Start.
+	// Acknowledge is whether updates are acknowledged at once. Set it before an executor subscribes.
 	Acknowledge bool
 
 	mu     sync.Mutex
 	server *http.Server
-	// Calls are all calls in order of arrival; guarded by mu, read with Snapshot.
-	calls    []*executorpb.Call
-	raw      [][]byte
+	// calls are all calls in order of arrival, raw their bytes.
+	calls []*executorpb.Call
+	raw   [][]byte
+	// statuses are the distinct status updates, seen their uuids.
 	statuses []*mesospb.TaskStatus
 	seen     map[string]bool
-	stream   chan []byte
-	changed  chan struct{} // closed and replaced at every change
+	// stream leads to the present subscription.
+	stream  chan []byte
+	changed chan struct{} // closed and replaced at every change
 }
 
-// New makes an agent with an address of its own, not yet listening.
+// New makes an agent with an address of its own and lets it listen.
 func New(t testing.TB) *Agent {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -291,6 +292,3 @@ func (a *Agent) Kill(task *mesospb.TaskInfo, policy *mesospb.KillPolicy) {
 	a.t.Helper()
 	a.Send(&executorpb.Event{Type: executorpb.Event_KILL.Enum(), Kill: &executorpb.Event_Kill{TaskId: task.GetTaskId(), KillPolicy: policy}})
 }
-
-// ErrTimeout is returned by waits of tests that ran out of patience.
-var ErrTimeout = errors.New("executortest: timed out")

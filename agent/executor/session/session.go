@@ -57,8 +57,7 @@ type Session struct {
 	logger  *slog.Logger
 	handler Handler
 
-	mu         sync.Mutex
-	subscribed bool
+	mu sync.Mutex
 	// pending are updates for the present subscription. It is bounded by what the executor has
 	// not been acknowledged.
 	pending []*executorpb.Call
