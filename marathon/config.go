@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -22,6 +23,14 @@ type Config struct {
 	Listener net.Listener
 	// Logger receives everything worth telling; nil discards it.
 	Logger *slog.Logger
+	// LogLevel is what POST /logging changes; nil refuses it.
+	LogLevel *slog.LevelVar
+	// UI serves /ui/; nil serves nothing there.
+	UI http.Handler
+	// Version and BuildRef are what /v2/info shows of the program; the version of the
+	// original is kept by default, because clients look at it.
+	Version  string
+	BuildRef string
 
 	// Masters are the Mesos masters to try, as host:port or http(s) URLs (--master).
 	Masters []string
@@ -50,6 +59,9 @@ type Config struct {
 	// Features are the enabled optional features (--enable_features): task_killing,
 	// gpu_resources, external_volumes, secrets, vips.
 	Features []string
+	// DeprecatedFeatures are old behaviours that are wanted still (--deprecated_features):
+	// text_plain_tasks, sanitize_accepted_resource_roles.
+	DeprecatedFeatures []string
 	// NewGroupEnforceRole makes new top-level groups enforce their role
 	// (--new_group_enforce_role top).
 	NewGroupEnforceRole bool
@@ -145,13 +157,19 @@ type Config struct {
 	HTTPRealm       string
 	// HTTPCompression gzips answers for clients that accept it (--http_compression).
 	HTTPCompression bool
+	// HTTPMaxConcurrentRequests bounds the requests in flight; 0 is no bound
+	// (--http_max_concurrent_requests).
+	HTTPMaxConcurrentRequests int
+	// MetricsPrometheus serves /metrics/prometheus (--metrics_prometheus).
+	MetricsPrometheus bool
 	// AccessControlAllowOrigin lists the origins of CORS answers
 	// (--access_control_allow_origin).
 	AccessControlAllowOrigin []string
 }
 
-// DefaultConfig has the original's default for every flag. Store, Listener, Logger and
-// Masters are left to the caller.
+// DefaultConfig has the original's default for every flag, except that an offer may
+// launch more than 5 instances. Store, Listener, Logger and Masters are left to the
+// caller.
 func DefaultConfig() Config {
 	return Config{
 		FrameworkName:                "marathon",
@@ -191,6 +209,8 @@ func DefaultConfig() Config {
 		EventStreamMaxOutstanding:    1024,
 		HTTPRealm:                    "Mesosphere",
 		HTTPCompression:              true,
+		MetricsPrometheus:            true,
+		Version:                      "1.10.26",
 	}
 }
 

@@ -39,7 +39,9 @@ func (e *LockedError) Error() string {
 type TooManyDeploymentsError struct{ Limit int }
 
 func (e *TooManyDeploymentsError) Error() string {
-	return fmt.Sprintf("%d deployments are running, which is the limit of --max_running_deployments", e.Limit)
+	return fmt.Sprintf("Max number (%d) of running deployments is achieved. Wait for existing deployments to complete "+
+		"or cancel oneusing force=true parameter. You can increase max deployment number by using "+
+		"--max_running_deployments parameter but be advised that this can have negative effects on the performance.", e.Limit)
 }
 
 // Deployed is a change that has been taken up.

@@ -34,7 +34,7 @@ func Propose(a *app.App, instances []*instance.Instance, sentenced []string, wan
 	kill := max(running-wanted, len(doomed))
 	if more := kill - len(doomed); more > 0 {
 		if observe.Balance != nil {
-			for _, i := range observe.Balance(a, others, more) {
+			for _, i := range slices.Clone(observe.Balance(a, others, more)) {
 				doomed = append(doomed, i)
 				others = slices.DeleteFunc(others, func(o *instance.Instance) bool { return o.ID == i.ID })
 			}

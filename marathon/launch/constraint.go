@@ -188,7 +188,7 @@ func groupCounts(field string, placed []location) map[string]int {
 // such constraints it picks none. Original: Constraints.selectInstancesToKill.
 func SelectToKill(a *app.App, candidates []*instance.Instance, n int) []*instance.Instance {
 	if n >= len(candidates) {
-		return candidates
+		return slices.Clone(candidates)
 	}
 	var spreads []spread
 	for _, c := range a.Constraints {
