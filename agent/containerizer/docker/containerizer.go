@@ -119,7 +119,8 @@ func containerName(id *mesospb.ContainerID) string { return namePrefix + id.GetV
 
 // Launch fetches the URIs, makes the image present and starts the executor, which runs the container.
 func (c *Containerizer) Launch(ctx context.Context, spec containerizer.Spec) error {
-	if info(spec).GetType() != mesospb.ContainerInfo_DOCKER {
+	// The type of an absent ContainerInfo reads as DOCKER, its first value.
+	if info(spec) == nil || info(spec).GetType() != mesospb.ContainerInfo_DOCKER {
 		return containerizer.ErrNotSupported
 	}
 	docker := info(spec).GetDocker()
