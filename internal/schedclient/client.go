@@ -196,9 +196,9 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 	defer c.http.CloseIdleConnections()
 	wait := backoff{min: c.cfg.MinBackoff, max: c.cfg.MaxBackoff}
 	for next, failed := 0, 0; ; {
-		master := masters[next]
+		master := hostURL(masters[next])
 		start := time.Now()
-		subscribed, err := c.subscribe(ctx, master, h)
+		subscribed, err := c.subscribe(ctx, masters[next], h)
 		var final *FrameworkError
 		switch {
 		case ctx.Err() != nil:

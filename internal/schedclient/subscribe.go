@@ -161,11 +161,13 @@ func (c *Client) next(ctx context.Context, records *recordio.Reader, watch *watc
 	stop := watch.start()
 	record, err := records.Next()
 	stop()
-	if err == io.EOF {
-		err = errStreamEnded
-	}
-	if err == nil {
+	switch {
+	case err == nil:
 		err = ctx.Err() // an event that came in the same moment is not handed out any more
+	case err == io.EOF:
+		err = errStreamEnded
+	default:
+		err = fmt.Errorf("the event stream broke off: %w", err)
 	}
 	if err != nil {
 		return nil, causeOr(ctx, err)
