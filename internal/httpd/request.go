@@ -81,9 +81,11 @@ func Unescape(s string) (string, error) {
 // ErrBodyTooLarge says that a request body is over the limit.
 var ErrBodyTooLarge = errors.New("request body too large")
 
+var errCompression = errors.New("the body is not gzip")
+
 // Body reads the whole request body, decompressed if its Content-Encoding is gzip, of at
 // most max bytes (0 means DefaultMaxBody). When it fails it has answered: 413 for a body that
-// is too large, 400 for one that cannot be read.
+// is too large, 500 for one that is not the gzip it says, 400 for one that cannot be read.
 func Body(c *gin.Context, max int64) ([]byte, bool) {
 	if max <= 0 {
 		max = DefaultMaxBody
@@ -95,7 +97,9 @@ func Body(c *gin.Context, max int64) ([]byte, bool) {
 	case errors.Is(err, ErrBodyTooLarge):
 		c.Header("Connection", "close")
 		Text(c, http.StatusRequestEntityTooLarge, "The request body is larger than "+strconv.FormatInt(max, 10)+" bytes.")
-	default:
+	case errors.Is(err, errCompression):
+		Text(c, http.StatusInternalServerError, "failed to decode body")
+	default: // the client is gone or broke the framing
 		Text(c, http.StatusBadRequest, "Failed to read the request body: "+err.Error())
 	}
 	return nil, false
@@ -107,21 +111,35 @@ func readBody(c *gin.Context, max int64) ([]byte, error) {
 	}
 	var r io.Reader = http.MaxBytesReader(c.Writer, c.Request.Body, max)
 	if c.GetHeader("Content-Encoding") == "gzip" {
-		z, err := gzip.NewReader(r)
+		b, err := decompress(r, max)
 		if err != nil {
-			return nil, tooLarge(err)
+			return nil, err
 		}
-		defer z.Close()
-		r = io.LimitReader(z, max+1)
+		return b, nil
 	}
 	b, err := io.ReadAll(r)
 	if err != nil {
 		return nil, tooLarge(err)
 	}
-	if int64(len(b)) > max {
-		return nil, ErrBodyTooLarge
-	}
 	return b, nil
+}
+
+func decompress(r io.Reader, max int64) ([]byte, error) {
+	z, err := gzip.NewReader(r)
+	if err == nil {
+		defer z.Close()
+		var b []byte
+		if b, err = io.ReadAll(io.LimitReader(z, max+1)); err == nil {
+			if int64(len(b)) > max {
+				return nil, ErrBodyTooLarge
+			}
+			return b, nil
+		}
+	}
+	if err = tooLarge(err); err != ErrBodyTooLarge {
+		err = errCompression
+	}
+	return nil, err
 }
 
 func tooLarge(err error) error {

@@ -13,11 +13,15 @@ import (
 
 // seconds is a time as the unversioned endpoints show it: unix seconds, to the
 // microsecond; 0 for none.
-func seconds(t time.Time) float64 {
+func seconds(t time.Time) float64 { return float64(nanoseconds(t)) / 1e9 }
+
+// nanoseconds is a time as exact as the original's, which takes it from a double with
+// seconds; 0 for none.
+func nanoseconds(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return float64(t.UnixMicro()*1000) / 1e9
+	return int64(float64(t.UnixMicro()) / 1e6 * 1e9)
 }
 
 // agentFields writes what all endpoints show of an agent (readonly_handler.cpp,

@@ -237,13 +237,12 @@ func shownResources(rs resources.Resources) []*mesospb.Resource {
 	return list
 }
 
-// timeInfo is a time in nanoseconds, as exact as the original's, which holds seconds in
-// a double; nil for none.
+// timeInfo is a time as the operator API shows it; nil for none.
 func timeInfo(t time.Time) *mesospb.TimeInfo {
 	if t.IsZero() {
 		return nil
 	}
-	return &mesospb.TimeInfo{Nanoseconds: proto.Int64(int64(float64(t.UnixMicro()) / 1e6 * 1e9))}
+	return &mesospb.TimeInfo{Nanoseconds: proto.Int64(nanoseconds(t))}
 }
 
 func (v stateView) operations() *masterpb.Response_GetOperations {
