@@ -26,7 +26,7 @@ const (
 // the background: the agent starts all the same.
 func (c *Containerizer) Recover(ctx context.Context, known []containerizer.Recovered) error {
 	for _, recovered := range known {
-		if info(recovered.Spec).GetType() == mesospb.ContainerInfo_DOCKER {
+		if ours(recovered.Spec) {
 			c.launcher.Recover(ctx, recovered)
 		}
 	}

@@ -115,12 +115,18 @@ func info(spec containerizer.Spec) *mesospb.ContainerInfo {
 	return spec.Executor.GetContainer()
 }
 
+// ours says that the container is one of Docker's. The type of an absent ContainerInfo reads as
+// DOCKER too, the first value of the enum.
+func ours(spec containerizer.Spec) bool {
+	i := info(spec)
+	return i != nil && i.GetType() == mesospb.ContainerInfo_DOCKER
+}
+
 func containerName(id *mesospb.ContainerID) string { return namePrefix + id.GetValue() }
 
 // Launch fetches the URIs, makes the image present and starts the executor, which runs the container.
 func (c *Containerizer) Launch(ctx context.Context, spec containerizer.Spec) error {
-	// The type of an absent ContainerInfo reads as DOCKER, its first value.
-	if info(spec) == nil || info(spec).GetType() != mesospb.ContainerInfo_DOCKER {
+	if !ours(spec) {
 		return containerizer.ErrNotSupported
 	}
 	docker := info(spec).GetDocker()
