@@ -186,7 +186,9 @@ func TestAllocatorProperties(t *testing.T) {
 					out = slices.Delete(out, i, i+1)
 				}
 			},
-			"time": func(r *rapid.T) { now = now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(r, "ms")) * time.Millisecond) },
+			"time": func(r *rapid.T) {
+				now = now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(r, "ms")) * time.Millisecond)
+			},
 		})
 	})
 }
