@@ -14,11 +14,6 @@ func (d *Definition) CreateFromUpdate(appID id.Path, s *Settings, now timestamp.
 	return d.overBlank(appID).Create(id.Root, s, now)
 }
 
-// ReplaceFromUpdate is CreateFromUpdate for an app that exists, whose version info it keeps.
-func (d *Definition) ReplaceFromUpdate(old *App, s *Settings) (*App, error) {
-	return d.overBlank(old.ID).Replace(old, id.Root, s)
-}
-
 func (d *Definition) overBlank(appID id.Path) *Definition {
 	blank := &App{
 		ID:                  appID,

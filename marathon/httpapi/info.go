@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -214,19 +215,9 @@ func (s *server) plugins(c *gin.Context) error {
 }
 
 func (s *server) unknownPlugin(path string) *resource {
+	name, _, _ := strings.Cut(path, "/")
 	missing := func(c *gin.Context) error {
-		name := path
-		for i := range path {
-			if path[i] == '/' {
-				name = path[:i]
-				break
-			}
-		}
 		return messageAndNothing(c, http.StatusNotFound, "No plugin with this pluginId: "+name)
 	}
-	methods := map[string]handler{}
-	for _, method := range [...]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
-		methods[method] = missing
-	}
-	return &resource{methods: methods, anyType: true, anyAnswer: true}
+	return &resource{otherwise: missing, anyType: true, anyAnswer: true}
 }

@@ -20,16 +20,18 @@ type resource struct {
 	anyType bool
 	// anyAnswer leaves the Accept header to the handler.
 	anyAnswer bool
+	// otherwise answers methods that are not there; nil means the usual 405.
+	otherwise handler
 }
 
 // serve finds the resource of a path and the handler of a method.
 func (s *server) serve(c *gin.Context) {
 	r := s.find(c.Request.URL.Path)
+	if r == nil && s.UI != nil && isPage(c.Request.URL.Path) {
+		s.UI.ServeHTTP(c.Writer, c.Request)
+		return
+	}
 	if r == nil {
-		if s.UI != nil {
-			s.UI.ServeHTTP(c.Writer, c.Request)
-			return
-		}
 		status := http.StatusInternalServerError
 		if s.UnknownURINotFound {
 			status = http.StatusNotFound
@@ -46,6 +48,10 @@ func (s *server) serve(c *gin.Context) {
 	case h == nil && method == http.MethodOptions:
 		c.Header("Allow", r.allowed())
 		httpd.Empty(c, http.StatusOK)
+	case h == nil && r.otherwise != nil:
+		if err := r.otherwise(c); err != nil {
+			s.fail(c, err)
+		}
 	case h == nil:
 		c.Header("Allow", r.allowed())
 		messageOnly(c, http.StatusMethodNotAllowed, "Method Not Allowed")
@@ -107,8 +113,7 @@ func (s *server) find(path string) *resource {
 	case "/v2/plugins":
 		return get(s.plugins)
 	case "/v2/events":
-		return &resource{methods: map[string]handler{http.MethodGet: s.events, http.MethodHead: s.events, http.MethodPost: s.noEvents,
-			http.MethodPut: s.noEvents, http.MethodDelete: s.noEvents, http.MethodPatch: s.noEvents}, anyType: true, anyAnswer: true}
+		return &resource{methods: map[string]handler{http.MethodGet: s.events}, otherwise: s.noEvents, anyType: true, anyAnswer: true}
 	case "/v2/tasks":
 		return &resource{methods: map[string]handler{http.MethodGet: s.tasks}, anyType: true, anyAnswer: true}
 	case "/v2/tasks/delete":
@@ -132,10 +137,29 @@ func (s *server) find(path string) *resource {
 			return &resource{methods: map[string]handler{http.MethodDelete: func(c *gin.Context) error { return s.resetDelay(c, appID) }}}
 		}
 	}
+	if path == "/v2/pods" || strings.HasPrefix(path, "/v2/pods/") {
+		return &resource{otherwise: noPods, anyType: true, anyAnswer: true}
+	}
 	if rest, ok := strings.CutPrefix(path, "/v2/plugins/"); ok {
 		return s.unknownPlugin(rest)
 	}
 	return nil
+}
+
+// isPage tells the paths of the web pages from those of the API.
+func isPage(path string) bool {
+	for _, prefix := range [...]string{"/ui", "/help", "/api-console", "/public"} {
+		if rest, ok := strings.CutPrefix(path, prefix); ok && (rest == "" || rest[0] == '/') {
+			return true
+		}
+	}
+	return false
+}
+
+// noPods answers clients that probe for pods the way releases without pods did: 404, since
+// some clients take any 500 for a node that is down.
+func noPods(c *gin.Context) error {
+	return unknown("URI not found: " + c.Request.URL.Path)
 }
 
 // findApps tells the resources below /v2/apps apart.

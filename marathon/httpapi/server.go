@@ -56,7 +56,7 @@ type Options struct {
 	LogLevel *slog.LevelVar
 	// Info is what /v2/info shows of the configuration.
 	Info Info
-	// UI serves /ui/ and what else is not an endpoint; nil serves nothing there.
+	// UI serves the web pages: /ui, /help, /api-console and /public; nil serves none.
 	UI http.Handler
 }
 
