@@ -12,7 +12,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"stoa/internal/libprocess"
-	"stoa/internal/mesos/ids"
 	"stoa/internal/mesos/internalpb"
 	"stoa/internal/mesos/mesospb"
 )
@@ -263,5 +262,3 @@ func (m *fakeMaster) run(f *mesospb.FrameworkInfo, id, command string) {
 func (m *fakeMaster) kill(f *mesospb.FrameworkInfo, task string) {
 	m.send(&internalpb.KillTaskMessage{FrameworkId: f.GetId(), TaskId: &mesospb.TaskID{Value: &task}})
 }
-
-func newUUID() []byte { return ids.NewUUID().Bytes() }

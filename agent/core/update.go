@@ -105,6 +105,11 @@ func (c *Core) statusUpdate(u *internalpb.StatusUpdate, from origin) {
 	if f == nil || f.terminating {
 		c.warn("Ignoring status update for unknown or terminating framework", "framework", u.GetFrameworkId().GetValue())
 		c.metrics.InvalidStatusUpdates++
+		if f != nil {
+			// Nobody wants the update any more. The original leaves the executor waiting for
+			// its acknowledgement until it is killed.
+			c.acknowledgeExecutor(f, f.executorOf(task), u, from)
+		}
 		return
 	}
 	c.drainedStatus(f, status)
