@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 )
 
 // Process is one line of the process table.
@@ -32,6 +33,8 @@ type Process struct {
 	Threads int
 	// ResidentPages is the resident memory in pages.
 	ResidentPages int64
+	// Kernel is true for a thread of the kernel, which has no environment and takes no signals.
+	Kernel bool
 	// Name is the name of the program, up to 15 bytes.
 	Name string
 }
@@ -86,17 +89,7 @@ func HasMark(pid int, mark string) bool {
 	if mark == "" {
 		return false
 	}
-	data, err := readProc(pid, "environ")
-	if err != nil {
-		return false
-	}
-	for len(data) > 0 {
-		entry := data
-		if i := bytes.IndexByte(data, 0); i >= 0 {
-			entry, data = data[:i], data[i+1:]
-		} else {
-			data = nil
-		}
+	for entry := range bytes.SplitSeq(environ(pid), []byte{0}) {
 		if string(entry) == mark {
 			return true
 		}
@@ -107,8 +100,21 @@ func HasMark(pid int, mark string) bool {
 // EnvironContains tells whether text stands anywhere in the environment that the
 // process was started with.
 func EnvironContains(pid int, text string) bool {
-	data, err := readProc(pid, "environ")
-	return err == nil && text != "" && bytes.Contains(data, []byte(text))
+	return text != "" && bytes.Contains(environ(pid), []byte(text))
+}
+
+// environ reads the environment that a process was started with; nil if it may not be read.
+// For a moment while it executes another program a process has none, so an
+// empty one is read again.
+func environ(pid int) []byte {
+	for range 5 {
+		data, err := readProc(pid, "environ")
+		if err != nil || len(data) > 0 {
+			return data
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil
 }
 
 func readProc(pid int, name string) ([]byte, error) {
@@ -127,6 +133,9 @@ func readProc(pid int, name string) ([]byte, error) {
 	}
 	return data, nil
 }
+
+// kernelThread is PF_KTHREAD of the kernel's include/linux/sched.h.
+const kernelThread = 0x00200000
 
 // parseStat reads a line of /proc/<pid>/stat (proc(5)). The name in parentheses may itself
 // hold spaces and parentheses, so fields are counted from the last ')'.
@@ -157,6 +166,7 @@ func parseStat(line []byte) (Process, error) {
 	p.PPID = int(number(4))
 	p.Group = int(number(5))
 	p.Session = int(number(6))
+	p.Kernel = number(9)&kernelThread != 0
 	p.UserTicks = uint64(number(14))
 	p.SystemTicks = uint64(number(15))
 	p.Threads = int(number(20))
@@ -173,11 +183,10 @@ func FindMark(prefix, suffix string) (string, bool) {
 		return "", false
 	}
 	for _, p := range processes {
-		data, err := readProc(p.PID, "environ")
-		if err != nil {
+		if p.Kernel || p.Dead() {
 			continue
 		}
-		for entry := range bytes.SplitSeq(data, []byte{0}) {
+		for entry := range bytes.SplitSeq(environ(p.PID), []byte{0}) {
 			if bytes.HasPrefix(entry, []byte(prefix)) && bytes.HasSuffix(entry, []byte(suffix)) {
 				return string(entry), true
 			}

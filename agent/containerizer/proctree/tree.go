@@ -32,7 +32,7 @@ func (r Root) Members(processes []Process) []Process {
 		for _, i := range indexes {
 			p := processes[i]
 			// The kernel's own, init and whoever asks never belong to a container.
-			if taken[i] || p.PID <= 1 || p.PID == self || p.PPID == 2 {
+			if taken[i] || p.PID <= 1 || p.PID == self || p.Kernel {
 				continue
 			}
 			taken[i] = true
@@ -63,7 +63,7 @@ func (r Root) Members(processes []Process) []Process {
 	drain()
 	if r.Mark != "" {
 		for i, p := range processes {
-			if !taken[i] && p.PPID != 2 && p.PID > 1 && !p.Dead() && HasMark(p.PID, r.Mark) {
+			if !taken[i] && !p.Kernel && p.PID > 1 && !p.Dead() && HasMark(p.PID, r.Mark) {
 				take([]int{i})
 				drain()
 			}

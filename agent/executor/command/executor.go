@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	ossignal "os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -37,6 +38,8 @@ func Main(ctx context.Context, _ []string, env []string) int {
 	if errors.Is(err, launch.ErrAbandoned) {
 		return 1
 	}
+	// It mostly waits, and there is one for every task of the machine.
+	runtime.GOMAXPROCS(1)
 	logger := glog.New(os.Stderr)
 	var environment session.Environment
 	if err == nil {

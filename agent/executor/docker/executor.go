@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	ossignal "os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -36,6 +37,8 @@ func Main(ctx context.Context, args, env []string) int {
 	if errors.Is(err, launch.ErrAbandoned) {
 		return 1
 	}
+	// It mostly waits, and there is one for every task of the machine.
+	runtime.GOMAXPROCS(1)
 	logger := glog.New(os.Stderr)
 	var flags settings
 	if err == nil {
