@@ -3,7 +3,6 @@ package core
 import (
 	"encoding/binary"
 	"fmt"
-	"testing"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -20,9 +19,16 @@ const (
 	agentName  = "M-S0"
 )
 
+// tb is what testing.T and rapid.T have in common.
+type tb interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // harness feeds a core and looks at what it wants.
 type harness struct {
-	t       testing.TB
+	t       tb
 	core    *Core
 	now     time.Time
 	ids     int
@@ -31,7 +37,7 @@ type harness struct {
 	deaf bool
 }
 
-func newHarness(t testing.TB, change func(*Options)) *harness {
+func newHarness(t tb, change func(*Options)) *harness {
 	t.Helper()
 	h := &harness{t: t, now: time.Unix(1_700_000_000, 0)}
 	options := Options{
@@ -127,7 +133,7 @@ func (h *harness) message(m proto.Message) []Effect {
 }
 
 // registered brings a new agent to the state RUNNING.
-func registered(t testing.TB, change func(*Options)) *harness {
+func registered(t tb, change func(*Options)) *harness {
 	t.Helper()
 	h := newHarness(t, change)
 	h.step(Recovered{Info: agentInfo()})
