@@ -143,7 +143,7 @@ func TestCtrlCAndStartAgain(t *testing.T) {
 		gone(t, task.ID)
 	}
 
-	again := startLocal(t, dir)
+	again := startLocal(t, dir, samePorts(l)...)
 	until(t, "two new tasks run", func() error {
 		tasks, err := again.Tasks(t.Context(), "back")
 		if err != nil {
@@ -170,7 +170,7 @@ func TestTasksOutliveKillNine(t *testing.T) {
 		t.Fatalf("the task died with the cluster: %v", err)
 	}
 
-	again := startLocal(t, dir)
+	again := startLocal(t, dir, samePorts(l)...)
 	after := settled(t, again, "tough", 1)[0]
 	if after.ID != before.ID {
 		t.Errorf("task %s, want the old one %s", after.ID, before.ID)
@@ -204,6 +204,12 @@ func TestFailureIsExplained(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// samePorts starts a cluster where the last one was: an agent keeps its port.
+func samePorts(l *cluster.Local) []string {
+	port := func(base string) string { return base[strings.LastIndexByte(base, ':')+1:] }
+	return []string{"--master_port=" + port(l.Master), "--agent_port=" + port(l.Agent), "--marathon_port=" + port(l.Marathon)}
 }
 
 func idsOf(tasks []cluster.Task) []string {

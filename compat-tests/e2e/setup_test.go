@@ -168,19 +168,4 @@ func shellOf(t *testing.T, task cluster.Task, cmd string) int {
 	return 0
 }
 
-// need skips the test when a part of the machine is missing, unless
-// STOA_TEST_REQUIRE says that it has to be there.
-func need(t *testing.T, part string, there bool, why string) {
-	t.Helper()
-	if there {
-		return
-	}
-	for _, p := range strings.Split(os.Getenv("STOA_TEST_REQUIRE"), ",") {
-		if p == part {
-			t.Fatalf("%s is required here: %s", part, why)
-		}
-	}
-	t.Skip(why)
-}
-
 const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/user"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stoa/agent"
+	"stoa/internal/files"
+	"stoa/internal/store"
+	"stoa/marathon"
+	"stoa/master"
+	"stoa/master/core"
+)
+
+// localOptions are the flags of `stoa local`; scripts rely on their names.
+type localOptions struct {
+	ip, workDir                                                  string
+	masterPort, agentPort, marathonPort, chronosPort, bridgePort int
+	resources, dockerSocket                                      string
+	verbose                                                      bool
+}
+
+func localCommand() *cobra.Command {
+	var o localOptions
+	cmd := &cobra.Command{
+		Use:   "local",
+		Short: "Run a whole cluster on this machine: master, agent and Marathon",
+		Long: "Run a whole cluster on this machine: master, agent and Marathon in one process.\n" +
+			"The state is kept below --work_dir; the next start finds the apps again.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runLocal(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.ip, "ip", "127.0.0.1", "address to listen on; 0.0.0.0 for all")
+	f.StringVar(&o.workDir, "work_dir", ".stoa", "directory for everything that is kept")
+	f.IntVar(&o.masterPort, "master_port", 5050, "port of the master")
+	f.IntVar(&o.agentPort, "agent_port", 5051, "port of the agent")
+	f.IntVar(&o.marathonPort, "marathon_port", 8080, "port of Marathon")
+	f.IntVar(&o.chronosPort, "chronos_port", 4400, "port of Chronos; accepted, nothing listens there in this version")
+	f.IntVar(&o.bridgePort, "bridge_port", 9090, "port of the HAProxy bridge; accepted, nothing listens there in this version")
+	f.StringVar(&o.resources, "resources", "", "resources the agent offers, like cpus:4;mem:4096; the rest is found by itself")
+	f.StringVar(&o.dockerSocket, "docker_socket", "/var/run/docker.sock", "socket of the Docker engine, if there is one")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log everything, not only warnings")
+	return cmd
+}
+
+// local is the three daemons of one machine and what they stand on.
+type local struct {
+	stores   []*store.File
+	listen   [3]net.Listener // master, agent, Marathon
+	master   *master.Master
+	agent    *agent.Agent
+	marathon *marathon.Service
+	log      *slog.Logger
+}
+
+func runLocal(ctx context.Context, o localOptions) error {
+	level := slog.LevelWarn
+	if o.verbose {
+		level = slog.LevelInfo
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	l, err := newLocal(ctx, o, log)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	l.banner(os.Stdout, o)
+	return l.run(ctx)
+}
+
+func newLocal(ctx context.Context, o localOptions, log *slog.Logger) (_ *local, err error) {
+	dir, err := filepath.Abs(o.workDir)
+	if err != nil {
+		return nil, fmt.Errorf("--work_dir: %w", err)
+	}
+	l := &local{log: log}
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	// Each daemon's directory is what it would use on its own.
+	registry, err := l.open(filepath.Join(dir, "master"), "registry.db")
+	if err != nil {
+		return nil, err
+	}
+	apps, err := l.open(filepath.Join(dir, "marathon"), "marathon.db")
+	if err != nil {
+		return nil, err
+	}
+	for i, port := range []struct {
+		number int
+		flag   string
+	}{{o.masterPort, "master_port"}, {o.agentPort, "agent_port"}, {o.marathonPort, "marathon_port"}} {
+		if l.listen[i], err = listen(ctx, o.ip, port.number, port.flag); err != nil {
+			return nil, err
+		}
+	}
+	masterAt, agentAt := l.reachable(0), l.reachable(1)
+	if l.master, err = master.New(ctx, master.Config{
+		Store: registry, Listener: l.listen[0], Advertise: masterAt, Hostname: masterAt.Addr().String(),
+		Core:  core.Config{RootSubmissions: true, FilterGPUResources: true},
+		Build: buildInfo(), Files: files.New(), Logger: log.With("daemon", "master"),
+	}); err != nil {
+		return nil, err
+	}
+	if l.agent, err = agent.New(ctx, agent.Config{
+		Listener: l.listen[1], Advertise: agentAt, Master: masterAt.String(),
+		WorkDir: filepath.Join(dir, "agent"), Hostname: agentAt.Addr().String(), Resources: o.resources,
+		ContainerizerNames: "docker,mesos", DockerSocket: o.dockerSocket,
+		// The master is in this process: there is nobody to spread the load for.
+		RegistrationBackoffFactor: -1,
+		Build:                     agent.Build{Version: compatVersion, GitTag: version, User: "stoa"},
+		Logger:                    log.With("daemon", "agent"),
+	}); err != nil {
+		return nil, err
+	}
+	c := marathon.DefaultConfig()
+	c.Store, c.Listener, c.Logger = apps, l.listen[2], log.With("daemon", "marathon")
+	c.Masters = []string{masterAt.String()}
+	c.Hostname = l.reachable(2).Addr().String()
+	if c.MesosUser, err = currentUser(); err != nil {
+		return nil, err
+	}
+	if l.marathon, err = marathon.New(ctx, c); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *local) open(dir, name string) (*store.File, error) {
+	st, err := openStore(dir, name)
+	if err == nil {
+		l.stores = append(l.stores, st)
+	}
+	return st, err
+}
+
+func (l *local) close() {
+	for _, ln := range l.listen {
+		if ln != nil {
+			ln.Close()
+		}
+	}
+	for _, st := range l.stores {
+		if err := st.Close(); err != nil {
+			l.log.Error("close the store", "error", err)
+		}
+	}
+}
+
+// reachable is the address at which the others, on any machine, find a listener.
+func (l *local) reachable(i int) netip.AddrPort {
+	at := l.listen[i].Addr().(*net.TCPAddr).AddrPort()
+	ip := at.Addr().Unmap()
+	if ip.IsUnspecified() {
+		ip = machineAddress(context.Background())
+	}
+	return netip.AddrPortFrom(ip, at.Port())
+}
+
+// currentUser is who tasks run as: whoever started the cluster.
+func currentUser() (string, error) {
+	u, err := user.Current()
+	if err != nil {
+		return "", fmt.Errorf("find the current user: %w", err)
+	}
+	return u.Username, nil
+}
+
+// daemon is one of the three while it runs.
+type daemon struct {
+	name   string
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // valid once done is closed
+}
+
+// start runs f until cancel: each daemon is stopped on its own, in order, so none
+// of them hangs on the context of the signal.
+func start(ctx context.Context, name string, f func(context.Context) error) *daemon {
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	d := &daemon{name: name, cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(d.done)
+		d.err = f(own)
+	}()
+	return d
+}
+
+// stop ends the daemon and returns what its Run said.
+func (d *daemon) stop() error {
+	d.cancel()
+	<-d.done
+	if d.err != nil {
+		return fmt.Errorf("%s: %w", d.name, d.err)
+	}
+	return nil
+}
+
+// run ends when ctx ends or a daemon fails. Marathon stops first, so that it does
+// not mistake the end of its tasks for failures; then the agent ends every
+// task; the master stops last.
+func (l *local) run(ctx context.Context) error {
+	m := start(ctx, "master", l.master.Run)
+	a := start(ctx, "agent", l.agent.Run)
+	s := start(ctx, "marathon", l.marathon.Run)
+	var early error
+	select {
+	case <-ctx.Done():
+	case <-m.done:
+		early = errors.New("the master stopped by itself")
+	case <-a.done:
+		early = errors.New("the agent stopped by itself")
+	case <-s.done:
+		early = errors.New("marathon stopped by itself")
+	}
+	err := s.stop()
+	l.agent.Shutdown("stoa local is stopping")
+	select {
+	case <-a.done:
+	case <-time.After(shutdownTimeout):
+		l.log.Warn("tasks did not end in time; they go on without the cluster")
+	}
+	err = errors.Join(err, a.stop(), m.stop())
+	if err != nil {
+		return err
+	}
+	return early
+}
+
+func (l *local) banner(w io.Writer, o localOptions) {
+	url := func(i int) string { return "http://" + l.reachable(i).String() }
+	fmt.Fprintf(w, `Stoa %s
+  Mesos master  %s
+  Mesos agent   %s
+  Marathon      %[4]s
+
+State is kept in %[5]s. Ctrl-C stops everything; the next start brings the apps back.
+Start an app:
+  curl -X POST %[4]s/v2/apps -H 'Content-type: application/json' \
+    -d '{"id":"basic1","cmd":"while true; do echo Hello marathon; sleep 5; done","cpus":0.1,"mem":10,"instances":1}'
+
+`, version, url(0), url(1), url(2), o.workDir)
+}
+
+// shutdownTimeout bounds how long tasks may take to end when everything stops: the
+// default grace period of executors and some more.
+const shutdownTimeout = 15 * time.Second
