@@ -28,6 +28,9 @@ type fakeMaster struct {
 	stop      context.CancelFunc
 	stopped   chan struct{}
 
+	// assign is the id that a new agent gets; default test-S0. Set it before agents come.
+	assign string
+
 	mutex    sync.Mutex
 	agent    libprocess.UPID
 	agentID  string
@@ -96,9 +99,13 @@ func (m *fakeMaster) Receive(message libprocess.Message) {
 	connection := &internalpb.MasterSlaveConnection{TotalPingTimeoutSeconds: proto.Float64(60)}
 	switch body := body.(type) {
 	case *internalpb.RegisterSlaveMessage:
-		m.know(message.From, "test-S0")
+		id := m.assign
+		if id == "" {
+			id = "test-S0"
+		}
+		m.know(message.From, id)
 		m.ping(true)
-		m.send(&internalpb.SlaveRegisteredMessage{SlaveId: &mesospb.AgentID{Value: proto.String("test-S0")}, Connection: connection})
+		m.send(&internalpb.SlaveRegisteredMessage{SlaveId: &mesospb.AgentID{Value: &id}, Connection: connection})
 	case *internalpb.ReregisterSlaveMessage:
 		m.know(message.From, body.GetSlave().GetId().GetValue())
 		m.ping(true)
