@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"testing"
 	"time"
 
 	"stoa/internal/mesos/mesospb"
@@ -26,10 +25,17 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
+// failer is a test, or a check of a random history.
+type failer interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
 // world is everything around a core: a store, a master with agents, and time. Nothing
 // in it waits: time passes when the test says so.
 type world struct {
-	t      testing.TB
+	t      failer
 	core   *core.Core
 	now    time.Time
 	store  *memory
@@ -93,7 +99,7 @@ func (t *task) live() bool {
 
 func (t *task) appID() id.Path { return id.Path(t.env["MARATHON_APP_ID"]) }
 
-func newWorld(t testing.TB, seed uint64) *world {
+func newWorld(t failer, seed uint64) *world {
 	w := &world{
 		t: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), store: newMemory(),
 		random: rand.New(rand.NewPCG(seed, 7)),
