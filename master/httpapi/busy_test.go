@@ -217,3 +217,15 @@ func TestNoSnapshot(t *testing.T) {
 		}
 	}
 }
+
+// A build that knows nothing of itself still shows every field.
+func TestUnknownBuild(t *testing.T) {
+	list := recordedExchanges(t, "master-alone.json")
+	state := find(t, list, func(e exchange) bool { return e.Path == "/state" && e.Method == "GET" })
+	config := recordedMaster(t, state, &core.Snapshot{})
+	config.Build = &mesospb.VersionInfo{Version: proto.String("1.11.0")}
+	_, got := ask(t, serve(t, config), exchange{Method: http.MethodGet, Path: "/version"})
+	if want := `{"build_date":"","build_time":0.0,"build_user":"","version":"1.11.0"}`; string(got) != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

@@ -20,10 +20,6 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// metricsSource puts the metrics together: gauges are read off a snapshot when they are
-// asked for, counters come from Config.Counters.
-type metricsSource struct{}
-
 // fixedMetrics are the names that the original has from its start (src/master/metrics.cpp,
 // src/master/registrar.cpp, src/master/allocator/mesos/metrics.cpp), so that a dashboard
 // finds all of them.
@@ -90,7 +86,9 @@ func countCPUs(list string) int {
 	return n
 }
 
-func (metricsSource) read(s *server, snapshot *core.Snapshot) map[string]float64 {
+// readMetrics puts the metrics together: gauges are read off a snapshot when they are asked
+// for, counters come from Config.Counters.
+func (s *server) readMetrics(snapshot *core.Snapshot) map[string]float64 {
 	m := make(map[string]float64, 256)
 	for _, name := range fixedMetrics {
 		m[name] = 0
@@ -215,7 +213,7 @@ func (s *server) metricsSnapshot(c *gin.Context) {
 	if !ok {
 		return
 	}
-	m := s.metrics.read(s, snapshot)
+	m := s.readMetrics(snapshot)
 	document(c, func(dst *[]byte) {
 		o := mesosjson.BeginObject(dst)
 		for _, name := range slices.Sorted(maps.Keys(m)) {

@@ -38,7 +38,7 @@ func (s *server) readDaemon(a answer, kind masterpb.Call_Type, call *masterpb.Ca
 		if !ok {
 			break
 		}
-		m := s.metrics.read(s, snapshot)
+		m := s.readMetrics(snapshot)
 		list := &masterpb.Response_GetMetrics{}
 		for _, name := range slices.Sorted(maps.Keys(m)) {
 			list.Metrics = append(list.Metrics, &mesospb.Metric{Name: proto.String(name), Value: proto.Float64(m[name])})

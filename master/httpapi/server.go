@@ -12,12 +12,12 @@ import (
 	"stoa/master/core"
 
 	"github.com/gin-gonic/gin"
+	"google.golang.org/protobuf/proto"
 )
 
 // server holds what every handler needs. It does not change after newServer.
 type server struct {
-	config  Config
-	metrics metricsSource
+	config Config
 }
 
 func newServer(config Config) *server {
@@ -36,9 +36,7 @@ func newServer(config Config) *server {
 	if config.ReadWrite == nil {
 		config.ReadWrite = httpd.Anyone
 	}
-	if config.Build == nil {
-		config.Build = &mesospb.VersionInfo{}
-	}
+	config.Build = completed(config.Build)
 	if config.Files == nil {
 		config.Files = files.New()
 	}
@@ -49,6 +47,19 @@ func newServer(config Config) *server {
 		config.Verbosity = func() int { return 0 }
 	}
 	return &server{config: config}
+}
+
+// completed sets what a build does not know of itself, since clients expect it.
+func completed(build *mesospb.VersionInfo) *mesospb.VersionInfo {
+	b := &mesospb.VersionInfo{}
+	if build != nil {
+		b = proto.Clone(build).(*mesospb.VersionInfo)
+	}
+	b.Version = proto.String(b.GetVersion())
+	b.BuildDate = proto.String(b.GetBuildDate())
+	b.BuildTime = proto.Float64(b.GetBuildTime())
+	b.BuildUser = proto.String(b.GetBuildUser())
+	return b
 }
 
 // routes names every endpoint of the daemon. Order of checks in each: who asks, whether
