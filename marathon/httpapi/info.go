@@ -14,7 +14,8 @@ import (
 // are shown as null. Names in parentheses are flags; durations are shown in
 // milliseconds unless said otherwise.
 type Info struct {
-	// Version and BuildRef name the program; the client sees "marathon" as its name.
+	// Version and BuildRef name the program; the client sees "marathon" as its name, and
+	// an empty BuildRef as unknown.
 	Version, BuildRef string
 	Checkpoint        bool
 	// DeclineOfferDuration (--decline_offer_duration).
@@ -90,7 +91,11 @@ func (s *server) info(c *gin.Context) error {
 	w.BeginObject()
 	w.StringField("name", "marathon")
 	w.StringField("version", i.Version)
-	w.StringField("buildref", i.BuildRef)
+	buildRef := i.BuildRef
+	if buildRef == "" {
+		buildRef = "unknown"
+	}
+	w.StringField("buildref", buildRef)
 	w.BoolField("elected", view.Elected)
 	nullString(&w, "leader", view.Leader)
 	nullString(&w, "frameworkId", view.FrameworkID)

@@ -148,7 +148,8 @@ func (s *server) standingHeaders(c *gin.Context) {
 			h.Set("X-Marathon-Leader", s.LeaderURL)
 		}
 		h.Set("X-Frame-Options", "DENY")
-		h.Set("X-XSS-Protection", "1; mode=block")
+		// Spelled as the original spells it, which is not the canonical form.
+		h["X-XSS-Protection"] = []string{"1; mode=block"}
 	}
 	if s.NoCompression {
 		c.Request.Header.Del("Accept-Encoding")
