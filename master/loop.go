@@ -32,15 +32,8 @@ func (m *Master) loop(ctx context.Context) error {
 		case <-timer.C:
 			m.core.Step(time.Now(), core.Tick{})
 			m.drain()
-		case reply := <-m.wanted:
-			// What was sent before the snapshot was asked for must be in it.
-			m.drain()
-			if err := m.flush(); err != nil {
-				return err
-			}
-			s := m.core.Snapshot(m.snapshot.Load())
-			m.snapshot.Store(s)
-			reply <- s
+		case look := <-m.looks:
+			look(m.core)
 			continue
 		}
 		if err := m.flush(); err != nil {
@@ -91,16 +84,35 @@ func (m *Master) flush() error {
 	}
 }
 
-// Snapshot returns the state, with everything in it that was answered before the
-// call.
-func (m *Master) Snapshot(ctx context.Context) (*core.Snapshot, error) {
-	reply := make(chan *core.Snapshot, 1)
+// look reads the core inside the loop, between two batches.
+func (m *Master) look(ctx context.Context, read func(*core.Core)) error {
+	done := make(chan struct{})
 	select {
-	case m.wanted <- reply:
-		return <-reply, nil
+	case m.looks <- func(c *core.Core) { read(c); close(done) }:
+		<-done
+		return nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	case <-m.done:
-		return nil, errStopped
+		return errStopped
 	}
+}
+
+// Snapshot returns the state, with everything in it that was answered before the
+// call. It costs the loop what changed since the last one.
+func (m *Master) Snapshot(ctx context.Context) (*core.Snapshot, error) {
+	var s *core.Snapshot
+	err := m.look(ctx, func(c *core.Core) {
+		s = c.Snapshot(m.snapshot.Load())
+		m.snapshot.Store(s)
+	})
+	return s, err
+}
+
+func (m *Master) counters() map[string]float64 {
+	var out map[string]float64
+	if m.look(context.Background(), func(c *core.Core) { out = c.Counters() }) != nil {
+		return nil
+	}
+	return out
 }

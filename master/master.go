@@ -42,9 +42,10 @@ type Master struct {
 	// done is closed when the loop ended: nothing that was sent to it will happen.
 	done  chan struct{}
 	edges edges
-	// snapshot is the last one taken; wanted asks the loop for a new one.
+	// snapshot is the last one taken. looks are functions that read the core inside
+	// the loop.
 	snapshot atomic.Pointer[core.Snapshot]
-	wanted   chan chan *core.Snapshot
+	looks    chan func(*core.Core)
 }
 
 // inboxSize bounds the events that wait for the loop. When it is full, those who
@@ -63,7 +64,7 @@ func New(ctx context.Context, cfg Config) (*Master, error) {
 		registry: registry.New(cfg.Store),
 		inbox:    make(chan core.Event, inboxSize),
 		done:     make(chan struct{}),
-		wanted:   make(chan chan *core.Snapshot),
+		looks:    make(chan func(*core.Core)),
 	}
 	recovery, err := m.registry.Load(ctx)
 	if err != nil {
@@ -93,6 +94,7 @@ func New(ctx context.Context, cfg Config) (*Master, error) {
 			Logger:       cfg.Logger,
 		}),
 		Teardown:        m.teardown,
+		Counters:        m.counters,
 		Build:           cfg.Build,
 		Started:         cfg.Started,
 		Elected:         elected,

@@ -37,6 +37,7 @@ func (c *Core) accept(f *Framework, call *schedulerpb.Call_Accept) {
 	for _, id := range call.OfferIds {
 		o := c.outOffers[id.GetValue()]
 		x.offered = x.offered.Add(o.Resources)
+		f.count("offers/accepted")
 		c.removeOffer(o)
 	}
 	x.remaining, x.sharedRemaining = x.offered, x.offered.Shared()
@@ -153,7 +154,9 @@ func (c *Core) refuseTasks(f *Framework, op *mesospb.Offer_Operation, state meso
 
 func (c *Core) refuseTask(f *Framework, t *mesospb.TaskInfo, state mesospb.TaskState, reason mesospb.TaskStatus_Reason, message string) {
 	c.log.Info("task refused", "framework", f.ID, "task", t.GetTaskId().GetValue(), "reason", message)
-	c.emitStatus(f, c.masterStatus(t.TaskId, t.AgentId, state, reason, message))
+	status := c.masterStatus(t.TaskId, t.AgentId, state, reason, message)
+	c.countEnd(f, status)
+	c.emitStatus(f, status)
 }
 
 // admitOperations answers the operations that are wrong by themselves and returns

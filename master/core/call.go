@@ -24,6 +24,7 @@ func (c *Core) call(e Call) {
 		c.answer(e.Request, status, body)
 		return
 	}
+	c.countCall(f, e.Call)
 	if e.Call.GetType() == schedulerpb.Call_UPDATE_FRAMEWORK {
 		status, body := c.callUpdateFramework(f, e.Call.UpdateFramework)
 		c.answer(e.Request, status, body)
@@ -156,6 +157,7 @@ func (c *Core) decline(f *Framework, call *schedulerpb.Call_Decline) {
 			c.log.Debug("declined offer is no longer valid", "framework", f.ID, "offer", id.GetValue())
 			continue
 		}
+		f.count("offers/declined")
 		c.removeOffer(o)
 		c.alloc.Decline(c.now, f.ID, o.Agent.ID, o.Resources, wait)
 	}
@@ -195,11 +197,13 @@ func (c *Core) shutdownExecutor(f *Framework, call *schedulerpb.Call_Shutdown) {
 func (c *Core) acknowledge(f *Framework, call *schedulerpb.Call_Acknowledge) {
 	a := c.registered[call.GetAgentId().GetValue()]
 	if a == nil || !a.Connected {
+		c.valid(false, "status_update_acknowledgements")
 		c.log.Warn("acknowledgement dropped: the agent is not there", "framework", f.ID, "agent", call.GetAgentId().GetValue(), "task", call.GetTaskId().GetValue())
 		return
 	}
 	if t := a.task(f.ID, call.GetTaskId().GetValue()); t != nil {
 		if t.Proto.StatusUpdateState == nil {
+			c.valid(false, "status_update_acknowledgements")
 			c.log.Warn("acknowledgement dropped: the update was not sent by this master", "framework", f.ID, "task", t.ID)
 			return
 		}
@@ -207,6 +211,7 @@ func (c *Core) acknowledge(f *Framework, call *schedulerpb.Call_Acknowledge) {
 			c.removeTask(t, false)
 		}
 	}
+	c.valid(true, "status_update_acknowledgements")
 	c.send(a.PID, &internalpb.StatusUpdateAcknowledgementMessage{
 		SlaveId:     call.AgentId,
 		FrameworkId: f.Info.Id,
@@ -217,6 +222,7 @@ func (c *Core) acknowledge(f *Framework, call *schedulerpb.Call_Acknowledge) {
 
 func (c *Core) message(f *Framework, call *schedulerpb.Call_Message) {
 	a := c.registered[call.GetAgentId().GetValue()]
+	c.valid(a != nil && a.Connected, "framework_to_executor_messages")
 	if a == nil || !a.Connected {
 		c.log.Warn("message to an executor dropped: the agent is not there", "framework", f.ID, "agent", call.GetAgentId().GetValue())
 		return

@@ -49,6 +49,7 @@ type Core struct {
 	completed []*Framework // oldest first
 	outOffers map[string]*Offer
 	written   map[WriteID]func(error)
+	counts    counters
 }
 
 // New returns a Core that knows what the registry held.
@@ -92,6 +93,7 @@ func New(now time.Time, cfg Config, recovery Recovery) *Core {
 		byStream:         make(map[StreamID]*Framework),
 		outOffers:        make(map[string]*Offer),
 		written:          make(map[WriteID]func(error)),
+		counts:           make(counters),
 	}
 	c.recover(recovery)
 	return c
@@ -175,6 +177,7 @@ func (c *Core) sendAgent(a *Agent, m proto.Message) {
 
 func (c *Core) emit(f *Framework, e *schedulerpb.Event) {
 	if f.Stream != 0 {
+		f.countEvent(e)
 		c.effect(Emit{Stream: f.Stream, Event: e})
 	}
 }

@@ -78,8 +78,11 @@ func (c *Core) unregister(from string, m *internalpb.UnregisterSlaveMessage) {
 		c.log.Warn("agent asked to be unregistered, but it is not the one that is registered", "agent", m.GetSlaveId().GetValue(), "agent_pid", from)
 		return
 	}
-	c.removeAgent(a, "the agent unregistered")
+	c.removeAgent(a, unregistered)
 }
+
+// unregistered is the cause of a removal that the agent asked for.
+const unregistered = "the agent unregistered"
 
 // removeAgent ends an agent for good; its id will not be taken back as known.
 func (c *Core) removeAgent(a *Agent, cause string) {
@@ -87,6 +90,12 @@ func (c *Core) removeAgent(a *Agent, cause string) {
 		return
 	}
 	c.leaving[a.ID] = struct{}{}
+	c.count("slave_removals")
+	if cause == unregistered {
+		c.count("slave_removals/reason_unregistered")
+	} else {
+		c.count("slave_removals/reason_registered")
+	}
 	c.log.Info("removing agent", "agent", a.ID, "cause", cause)
 	c.store(func() {
 		delete(c.leaving, a.ID)
@@ -107,10 +116,14 @@ func (c *Core) markUnreachable(a *Agent, why string) {
 		return
 	}
 	c.leaving[a.ID] = struct{}{}
+	c.count("slave_unreachable_scheduled")
 	c.log.Warn("marking agent unreachable", "agent", a.ID, "hostname", a.Hostname(), "reason", why)
 	d := &DepartedAgent{ID: a.ID, Time: c.timeInfo(), Drain: a.Drain, Deactivated: a.Deactivated}
 	c.store(func() {
 		delete(c.leaving, a.ID)
+		c.count("slave_unreachable_completed")
+		c.count("slave_removals")
+		c.count("slave_removals/reason_unhealthy")
 		c.unreachable[a.ID] = d
 		c.dropAgent(a, func(t *Task) {
 			state := mesospb.TaskState_TASK_LOST

@@ -66,6 +66,7 @@ type Framework struct {
 
 	failoverTimer  *timer
 	heartbeatTimer *timer
+	counts         counters
 	rev            uint64
 }
 

@@ -20,6 +20,7 @@ func (c *Core) allocate() {
 	}
 	events := make(map[*Framework]*schedulerpb.Event)
 	var order []*Framework
+	c.counts["allocator/mesos/allocation_runs"]++
 	for _, one := range c.alloc.Run(c.now) {
 		f, a := c.known[one.Framework], c.registered[one.Agent]
 		if f == nil || a == nil || f.State != Active || !a.Active {

@@ -51,6 +51,9 @@ func (c *Core) recoveredTimeout() {
 			delete(c.leaving, id)
 			delete(c.recovered, id)
 			c.unreachable[id] = d
+			c.count("slave_removals")
+			c.count("slave_removals/reason_unhealthy")
+			c.count("recovery_slave_removals")
 			c.rev++
 			c.agentLost(id)
 		}, DropAgent{id}, PutUnreachable{d.unreachable()})

@@ -20,20 +20,28 @@ import (
 func (c *Core) agentMessage(e AgentMessage) {
 	switch m := e.Message.(type) {
 	case *internalpb.RegisterSlaveMessage:
+		c.count("messages_register_slave")
 		c.register(e.From, e.IP, m)
 	case *internalpb.ReregisterSlaveMessage:
+		c.count("messages_reregister_slave")
 		c.reregister(e.From, e.IP, m)
 	case *internalpb.UnregisterSlaveMessage:
+		c.count("messages_unregister_slave")
 		c.unregister(e.From, m)
 	case *internalpb.UpdateSlaveMessage:
+		c.count("messages_update_slave")
 		c.updateAgent(m)
 	case *internalpb.StatusUpdateMessage:
+		c.count("messages_status_update")
 		c.statusUpdate(m)
 	case *internalpb.ExitedExecutorMessage:
+		c.count("messages_exited_executor")
 		c.executorExited(m)
 	case *internalpb.ExecutorToFrameworkMessage:
+		c.count("messages_executor_to_framework")
 		c.executorMessage(m)
 	case *internalpb.UpdateOperationStatusMessage:
+		c.count("messages_operation_status_update")
 		c.operationStatus(m)
 	}
 }
@@ -77,6 +85,7 @@ func (c *Core) register(from, ip string, m *internalpb.RegisterSlaveMessage) {
 	c.registering[from] = struct{}{}
 	c.store(func() {
 		delete(c.registering, from)
+		c.count("slave_registrations")
 		c.addAgent(a)
 		log.Info("agent registered", "agent", id, "resources", a.Total.String())
 		c.send(a.PID, &internalpb.SlaveRegisteredMessage{SlaveId: a.Info.Id, Connection: c.connection()})

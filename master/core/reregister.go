@@ -273,6 +273,7 @@ func (c *Core) cameBack(from, ip string, m *internalpb.ReregisterSlaveMessage) {
 		}
 		c.addReportedTask(f, a, t)
 	}
+	c.count("slave_reregistrations")
 	c.addAgent(a)
 	for _, archived := range m.GetCompletedFrameworks() {
 		if f := c.known[archived.GetFrameworkInfo().GetId().GetValue()]; f != nil {

@@ -21,6 +21,11 @@ const noPID = "@0.0.0.0:0"
 // ERROR event, after which the stream ends.
 func (c *Core) subscribe(e Subscribe) {
 	info := proto.Clone(e.Call.GetFrameworkInfo()).(*mesospb.FrameworkInfo)
+	if info.GetId().GetValue() == "" {
+		c.count("messages_register_framework")
+	} else {
+		c.count("messages_reregister_framework")
+	}
 	refuse := func(err error) {
 		c.log.Info("subscription refused", "framework", info.GetId().GetValue(), "name", info.GetName(), "error", err)
 		c.effect(Emit{e.Stream, errorEvent(err.Error())})
@@ -217,6 +222,8 @@ func (c *Core) failover(f *Framework, e Subscribe) {
 func (c *Core) attach(f *Framework, e Subscribe) {
 	c.timers.stop(f.failoverTimer)
 	f.State = Active
+	f.count("calls")
+	f.count("calls/subscribe")
 	f.Stream, f.StreamUUID = e.Stream, e.StreamUUID
 	c.byStream[e.Stream] = f
 	c.emit(f, &schedulerpb.Event{

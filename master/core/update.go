@@ -19,10 +19,12 @@ func (c *Core) statusUpdate(m *internalpb.StatusUpdateMessage) {
 	status := update.GetStatus()
 	a := c.registered[update.GetSlaveId().GetValue()]
 	if a == nil {
+		c.valid(false, "status_updates")
 		c.log.Warn("status update of an agent that is not registered ignored", "agent", update.GetSlaveId().GetValue(), "task", status.GetTaskId().GetValue())
 		return
 	}
 	if _, err := ids.UUIDFromBytes(update.GetUuid()); err != nil || !bytes.Equal(update.GetUuid(), status.GetUuid()) {
+		c.valid(false, "status_updates")
 		c.log.Warn("status update without a usable uuid ignored", "agent", a.ID, "task", status.GetTaskId().GetValue(), "error", err)
 		return
 	}
@@ -38,6 +40,7 @@ func (c *Core) statusUpdate(m *internalpb.StatusUpdateMessage) {
 	} else {
 		c.log.Warn("status update for a framework that is not connected", "framework", update.GetFrameworkId().GetValue(), "task", status.GetTaskId().GetValue())
 	}
+	c.valid(t != nil && f != nil && f.Connected(), "status_updates")
 	if t == nil {
 		return
 	}
@@ -124,6 +127,9 @@ func (c *Core) updateTask(t *Task, state mesospb.TaskState, status *mesospb.Task
 	if held && !t.holds() {
 		c.alloc.Recover(t.Framework.ID, t.Agent.ID, t.Resources)
 		c.unuse(t.Framework, t.Agent, t.Resources)
+		if Terminal(t.State()) {
+			c.countEnd(t.Framework, status)
+		}
 	}
 	c.touch(t.Framework, t.Agent)
 }
@@ -265,7 +271,9 @@ func (c *Core) executorExited(m *internalpb.ExitedExecutorMessage) {
 // executorMessage hands an executor's free-form message to its framework.
 func (c *Core) executorMessage(m *internalpb.ExecutorToFrameworkMessage) {
 	f := c.known[m.GetFrameworkId().GetValue()]
-	if c.registered[m.GetSlaveId().GetValue()] == nil || f == nil || !f.Connected() {
+	ok := c.registered[m.GetSlaveId().GetValue()] != nil && f != nil && f.Connected()
+	c.valid(ok, "executor_to_framework_messages")
+	if !ok {
 		return
 	}
 	c.emit(f, &schedulerpb.Event{
