@@ -6,6 +6,7 @@ import (
 	"html"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 
@@ -152,9 +153,27 @@ func htmlError(c *gin.Context, status int, message string) {
 	httpd.Bytes(c, status, "text/html;charset=iso-8859-1", []byte(page))
 }
 
-// answer sends a document with 200.
-func answer(c *gin.Context, w *playjson.Writer) error {
-	httpd.Bytes(c, http.StatusOK, httpd.TypeJSON, w.Buf)
+// largestKept bounds the buffers that are kept for later documents, in bytes.
+const largestKept = 64 << 20
+
+// buffers are those of documents that have been sent: a list of many apps would else grow
+// a new one from nothing for every request.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// newDocument begins a document in the style of REST answers; answer ends its life.
+func newDocument() *playjson.Writer {
+	buffer, _ := buffers.Get().(*[]byte)
+	return &playjson.Writer{Buf: (*buffer)[:0]}
+}
+
+// answer sends a document with 200. Its buffer must not be used any more.
+func answer(c *gin.Context, w *playjson.Writer) error { return answerWith(c, http.StatusOK, w) }
+
+func answerWith(c *gin.Context, status int, w *playjson.Writer) error {
+	httpd.Bytes(c, status, httpd.TypeJSON, w.Buf)
+	if cap(w.Buf) <= largestKept {
+		buffers.Put(&w.Buf)
+	}
 	return nil
 }
 

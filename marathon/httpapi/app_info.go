@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"stoa/internal/mesos/mesospb"
 	"stoa/marathon/app"
 	"stoa/marathon/id"
 	"stoa/marathon/instance"
@@ -159,7 +160,7 @@ func (f *TaskFailure) write(w *playjson.Writer) {
 // taskCounts says how many instances are in which state (core/appinfo/TaskCounts.scala).
 type taskCounts struct {
 	staged, running, healthy, unhealthy int
-	// lifetimes are those of the instances that have run, in seconds.
+	// lifetimes are those of the instances that have run, in seconds; only for statistics.
 	lifetimes []float64
 	total     int
 }
@@ -183,9 +184,9 @@ func (info *appInfo) count(instances []*instance.Instance, wanted func(timestamp
 		}
 		counts.total++
 		switch {
-		case task.Status == nil, task.Status.GetState().String() == "TASK_STAGING":
+		case task.Status == nil, task.Status.GetState() == mesospb.TaskState_TASK_STAGING:
 			counts.staged++
-		case task.Status.GetState().String() == "TASK_RUNNING":
+		case task.Status.GetState() == mesospb.TaskState_TASK_RUNNING:
 			counts.running++
 		}
 		if results := info.view.Health[i.ID]; len(results) > 0 {
@@ -195,7 +196,7 @@ func (info *appInfo) count(instances []*instance.Instance, wanted func(timestamp
 				counts.unhealthy++
 			}
 		}
-		if !task.StartedAt.IsZero() {
+		if info.embeds&embedStats != 0 && !task.StartedAt.IsZero() {
 			// Both in whole milliseconds, like the original's clock.
 			lived := timestamp.Of(info.now) - timestamp.Of(task.StartedAt)
 			counts.lifetimes = append(counts.lifetimes, float64(lived)/1000)

@@ -21,18 +21,18 @@ func (s *server) listApps(c *gin.Context) error {
 	}
 	embeds := appEmbeds(c.QueryArray("embed")) | embedCounts | embedDeployments
 	info := s.newAppInfo(embeds)
-	w := playjson.Writer{}
+	w := newDocument()
 	w.BeginObject()
 	w.Key("apps")
 	w.BeginArray()
 	for _, a := range info.view.Root.SortedApps() {
 		if matches(a) {
-			info.write(&w, a)
+			info.write(w, a)
 		}
 	}
 	w.EndArray()
 	w.EndObject()
-	return answer(c, &w)
+	return answer(c, w)
 }
 
 // filters reads the parameters cmd, id and label, all of which an app must match.
@@ -68,7 +68,7 @@ func filters(c *gin.Context) (func(*app.App) bool, error) {
 func (s *server) showApp(c *gin.Context, raw string) error {
 	embeds := appEmbeds(c.QueryArray("embed")) | embedCounts | embedTasks | embedFailure | embedDeployments
 	info := s.newAppInfo(embeds)
-	w := playjson.Writer{}
+	w := newDocument()
 	w.BeginObject()
 	if groupID, ok := wildcard(raw); ok {
 		found := info.view.Root.Find(groupID)
@@ -78,7 +78,7 @@ func (s *server) showApp(c *gin.Context, raw string) error {
 		w.AnyKey("*")
 		w.BeginArray()
 		for _, a := range found.SortedApps() {
-			info.write(&w, a)
+			info.write(w, a)
 		}
 		w.EndArray()
 	} else {
@@ -88,10 +88,10 @@ func (s *server) showApp(c *gin.Context, raw string) error {
 			return messageAndNothing(c, http.StatusNotFound, noApp(appID).Error())
 		}
 		w.Key("app")
-		info.write(&w, a)
+		info.write(w, a)
 	}
 	w.EndObject()
-	return answer(c, &w)
+	return answer(c, w)
 }
 
 // createApp is POST /v2/apps.
@@ -122,17 +122,17 @@ func (s *server) createApp(c *gin.Context) error {
 	}
 	// The answer shows the app as it was sent: service ports are assigned later on.
 	fresh = fresh.WithVersionInfo(app.OnlyVersion(result.Version))
-	w := playjson.Writer{}
+	w := newDocument()
 	w.BeginObject()
-	fresh.WriteFields(&w)
-	taskCounts{}.write(&w)
+	fresh.WriteFields(w)
+	taskCounts{}.write(w)
 	w.Key("deployments")
-	writeIDs(&w, []string{result.DeploymentID})
+	writeIDs(w, []string{result.DeploymentID})
 	w.EndObject()
 	s.Backend.PublishAPIPost(remote(c), c.Request.URL.EscapedPath(), fresh)
 	setLocation(c, fresh.ID.String())
 	setDeployment(c, result)
-	return created(c, &w)
+	return answerWith(c, http.StatusCreated, w)
 }
 
 // deleteApp is DELETE /v2/apps/{id}; it forces by default.
@@ -178,12 +178,12 @@ func (s *server) appVersions(c *gin.Context, raw string) error {
 	if err != nil {
 		return err
 	}
-	w := playjson.Writer{}
+	w := newDocument()
 	w.BeginObject()
 	w.Key("versions")
-	writeTimes(&w, versions)
+	writeTimes(w, versions)
 	w.EndObject()
-	return answer(c, &w)
+	return answer(c, w)
 }
 
 // appVersion is GET /v2/apps/{id}/versions/{version}.

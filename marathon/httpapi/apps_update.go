@@ -5,7 +5,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"stoa/internal/httpd"
 	"stoa/marathon/app"
 	"stoa/marathon/group"
 	"stoa/marathon/id"
@@ -211,9 +210,4 @@ func (s *server) readUpdates(document *playjson.Value, partial, create, force bo
 		updates[i] = u
 	}
 	return updates, nil
-}
-
-func created(c *gin.Context, w *playjson.Writer) error {
-	httpd.Bytes(c, http.StatusCreated, httpd.TypeJSON, w.Buf)
-	return nil
 }

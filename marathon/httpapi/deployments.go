@@ -12,13 +12,13 @@ import (
 // deployments is GET /v2/deployments (raml/DeploymentPlanConversion.scala).
 func (s *server) deployments(c *gin.Context) error {
 	view := s.Backend.Snapshot()
-	w := playjson.Writer{}
+	w := newDocument()
 	w.BeginArray()
 	for i := range view.Deployments {
-		view.Deployments[i].write(&w)
+		view.Deployments[i].write(w)
 	}
 	w.EndArray()
-	return answer(c, &w)
+	return answer(c, w)
 }
 
 func (d *Deployment) write(w *playjson.Writer) {

@@ -59,9 +59,9 @@ func (s *server) readGroup(c *gin.Context, raw string) error {
 	if found == nil {
 		return messageAndNothing(c, http.StatusNotFound, noGroup(groupID).Error())
 	}
-	w := playjson.Writer{}
-	writeGroup(&w, found, embeds, info)
-	return answer(c, &w)
+	w := newDocument()
+	writeGroup(w, found, embeds, info)
+	return answer(c, w)
 }
 
 func writeGroup(w *playjson.Writer, g *group.Group, embeds groupEmbeds, info *appInfo) {
@@ -102,15 +102,15 @@ func writeGroup(w *playjson.Writer, g *group.Group, embeds groupEmbeds, info *ap
 // groupApps is GET /v2/groups/{id}/apps; an unknown group has none.
 func (s *server) groupApps(c *gin.Context, groupID id.Path) error {
 	info := s.newAppInfo(readGroupEmbeds(c).app)
-	w := playjson.Writer{}
+	w := newDocument()
 	w.BeginArray()
 	if found := info.view.Root.Find(groupID); found != nil {
 		for _, a := range found.SortedApps() {
-			info.write(&w, a)
+			info.write(w, a)
 		}
 	}
 	w.EndArray()
-	return answer(c, &w)
+	return answer(c, w)
 }
 
 // groupVersions is GET /v2/groups/{id}/versions: the versions of the tree in which the
@@ -123,9 +123,9 @@ func (s *server) groupVersions(c *gin.Context, groupID id.Path) error {
 	if err != nil {
 		return err
 	}
-	w := playjson.Writer{}
-	writeTimes(&w, versions)
-	return answer(c, &w)
+	w := newDocument()
+	writeTimes(w, versions)
+	return answer(c, w)
 }
 
 // groupVersion is GET /v2/groups/{id}/versions/{version}.
@@ -142,9 +142,9 @@ func (s *server) groupVersion(c *gin.Context, groupID id.Path, rawVersion string
 		return messageAndNothing(c, http.StatusNotFound, noGroup(groupID).Error())
 	}
 	embeds := readGroupEmbeds(c)
-	w := playjson.Writer{}
-	writeGroup(&w, found, embeds, &appInfo{view: &View{}, now: s.Now()})
-	return answer(c, &w)
+	w := newDocument()
+	writeGroup(w, found, embeds, &appInfo{view: &View{}, now: s.Now()})
+	return answer(c, w)
 }
 
 // storedGroup looks up a group in a stored version of the tree; nil when there is none.
@@ -243,12 +243,12 @@ func (s *server) putGroup(c *gin.Context, raw string) error {
 		if err != nil {
 			return err
 		}
-		w := playjson.Writer{}
+		w := newDocument()
 		w.BeginObject()
 		w.Key("steps")
-		writeSteps(&w, steps)
+		writeSteps(w, steps)
 		w.EndObject()
-		return answer(c, &w)
+		return answer(c, w)
 	}
 	result, err := s.Backend.UpdateRoot(c.Request.Context(), change.apply, s.groupOptions(c, raw))
 	if err != nil {

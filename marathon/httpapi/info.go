@@ -185,11 +185,11 @@ func (s *server) leader(c *gin.Context) error {
 	if leader == "" {
 		return messageAndNothing(c, http.StatusNotFound, "There is no leader")
 	}
-	w := playjson.Writer{}
+	w := newDocument()
 	w.BeginObject()
 	w.StringField("leader", leader)
 	w.EndObject()
-	return answer(c, &w)
+	return answer(c, w)
 }
 
 // abdicate is DELETE /v2/leader.

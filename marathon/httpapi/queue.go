@@ -22,16 +22,16 @@ func (s *server) queue(c *gin.Context) error {
 	items = slices.SortedFunc(slices.Values(items), func(a, b QueueItem) int { return id.Compare(a.App.ID, b.App.ID) })
 	unused := slices.Contains(c.QueryArray("embed"), "lastUnusedOffers")
 	now := timestamp.Of(s.Now())
-	w := playjson.Writer{}
+	w := newDocument()
 	w.BeginObject()
 	w.Key("queue")
 	w.BeginArray()
 	for i := range items {
-		items[i].write(&w, unused, now)
+		items[i].write(w, unused, now)
 	}
 	w.EndArray()
 	w.EndObject()
-	return answer(c, &w)
+	return answer(c, w)
 }
 
 func (q *QueueItem) write(w *playjson.Writer, unused bool, now timestamp.Timestamp) {

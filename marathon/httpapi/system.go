@@ -70,7 +70,7 @@ func (s *server) gauges() []gauge {
 
 // metrics is GET /metrics (raml/MetricsConversion.scala).
 func (s *server) metrics(c *gin.Context) error {
-	w := playjson.Writer{}
+	w := newDocument()
 	w.BeginObject()
 	w.StringField("version", "4.0.0")
 	for _, kind := range [...]string{"counters", "gauges", "histograms", "meters", "timers"} {
@@ -87,7 +87,7 @@ func (s *server) metrics(c *gin.Context) error {
 		w.EndObject()
 	}
 	w.EndObject()
-	return answer(c, &w)
+	return answer(c, w)
 }
 
 // prometheus is GET /metrics/prometheus.
@@ -159,7 +159,7 @@ func (s *server) changeLogger(c *gin.Context) error {
 	if limited {
 		time.AfterFunc(time.Duration(seconds)*time.Second, func() { s.LogLevel.Set(before) })
 	}
-	w := playjson.Writer{}
+	w := newDocument()
 	w.BeginObject()
 	w.StringField("level", level)
 	w.StringField("logger", logger)
@@ -167,5 +167,5 @@ func (s *server) changeLogger(c *gin.Context) error {
 		w.IntField("durationSeconds", seconds)
 	}
 	w.EndObject()
-	return answer(c, &w)
+	return answer(c, w)
 }

@@ -23,14 +23,14 @@ func wantsText(c *gin.Context) bool {
 
 // taskList answers with a list of tasks.
 func taskList(c *gin.Context, write func(*playjson.Writer)) error {
-	w := playjson.Writer{}
+	w := newDocument()
 	w.BeginObject()
 	w.Key("tasks")
 	w.BeginArray()
-	write(&w)
+	write(w)
 	w.EndArray()
 	w.EndObject()
-	return answer(c, &w)
+	return answer(c, w)
 }
 
 // notAcceptable answers 406 for a client that takes neither JSON nor text.
@@ -186,12 +186,12 @@ func (s *server) deleteAppTask(c *gin.Context, raw, taskID string) error {
 		if len(killed) == 0 || !shown(killed[0]) {
 			return messageAndNothing(c, http.StatusNotFound, "Task '"+taskID+"' does not exist")
 		}
-		w := playjson.Writer{}
+		w := newDocument()
 		w.BeginObject()
 		w.Key("task")
-		writeTask(&w, view, killed[0], nil)
+		writeTask(w, view, killed[0], nil)
 		w.EndObject()
-		return answer(c, &w)
+		return answer(c, w)
 	})
 }
 
