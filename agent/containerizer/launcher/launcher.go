@@ -72,6 +72,8 @@ type container struct {
 	waiters []chan containerizer.Termination
 
 	destroyed bool
+	// recovered is true if an earlier run of the agent launched it.
+	recovered bool
 	resources []*mesospb.Resource
 }
 
@@ -166,9 +168,13 @@ func (l *Launcher) Destroy(ctx context.Context, id *mesospb.ContainerID) error {
 		return fmt.Errorf("destroy container %s: %w", box.id, ctx.Err())
 	}
 	l.mu.Lock()
-	root := box.root
+	root, started := box.root, box.started
 	l.mu.Unlock()
 	if root.PID > 0 {
+		if box.recovered && ended(root.PID, started) {
+			// Not the agent's child: its pid may be another process's by now.
+			root.PID = 0
+		}
 		if err := root.Kill(ctx); err != nil {
 			return fmt.Errorf("destroy container %s: %w", box.id, err)
 		}

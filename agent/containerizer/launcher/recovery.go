@@ -21,12 +21,14 @@ func (l *Launcher) Recover(ctx context.Context, recovered containerizer.Recovere
 		spec:      recovered.Spec,
 		running:   make(chan struct{}),
 		ended:     make(chan struct{}),
+		recovered: true,
 		resources: recovered.Spec.Resources,
 	}
 	close(box.running)
 	box.root = proctree.Root{Mark: Mark(recovered.Spec)}
 	if first, ok := identify(recovered); ok {
 		box.root.PID = first.PID
+		box.root.Since = first.Started
 		box.started = first.Started
 	}
 	if err := l.add(box); err != nil {
@@ -63,7 +65,7 @@ func identify(recovered containerizer.Recovered) (proctree.Process, bool) {
 func (l *Launcher) superviseRecovered(box *container) {
 	awaitExit(context.Background(), box.root.PID, box.started)
 	// The pid was reaped by init and may be anyone's by now; the mark is enough.
-	l.killLeftovers(box.id, proctree.Root{Mark: box.root.Mark})
+	l.killLeftovers(box.id, proctree.Root{Mark: box.root.Mark, Since: box.root.Since})
 	l.finish(box, containerizer.Termination{})
 }
 

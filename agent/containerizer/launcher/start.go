@@ -154,7 +154,7 @@ func (l *Launcher) start(ctx context.Context, box *container, program Program, a
 		return abandon(ctx.Err())
 	}
 	l.mu.Lock()
-	box.root = proctree.Root{PID: pid, Mark: Mark(box.spec)}
+	box.root = proctree.Root{PID: pid, Mark: Mark(box.spec), Since: self.Started}
 	box.started = self.Started
 	l.mu.Unlock()
 	if err := launch.Write(release, program.Info); err != nil {

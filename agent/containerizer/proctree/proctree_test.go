@@ -144,3 +144,22 @@ func TestMarks(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func BenchmarkSnapshot(b *testing.B) {
+	for b.Loop() {
+		if _, err := Snapshot(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkMarkedMembers(b *testing.B) {
+	processes, err := Snapshot()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(len(processes)), "processes")
+	for b.Loop() {
+		_ = Root{PID: 1 << 30, Mark: "NOT=there"}.Members(processes)
+	}
+}

@@ -10,6 +10,9 @@ type Root struct {
 	// Mark, if set, is an environment entry ("NAME=value"). Processes that carry it belong to the
 	// tree even if they left its sessions and were adopted by init.
 	Mark string
+	// Since is when the first process was started (Process.Started); 0 if that is unknown. What is
+	// older is not looked at for marks, which keeps the search short.
+	Since uint64
 }
 
 // Members picks from processes those that belong to the tree: the first process, every
@@ -63,7 +66,7 @@ func (r Root) Members(processes []Process) []Process {
 	drain()
 	if r.Mark != "" {
 		for i, p := range processes {
-			if !taken[i] && !p.Kernel && p.PID > 1 && !p.Dead() && HasMark(p.PID, r.Mark) {
+			if !taken[i] && !p.Kernel && p.PID > 1 && p.Started >= r.Since && !p.Dead() && HasMark(p.PID, r.Mark) {
 				take([]int{i})
 				drain()
 			}

@@ -540,6 +540,41 @@ func TestAgentThatDoesNotCheckpointTakesTheTaskWithIt(t *testing.T) {
 	awaitGone(t, pid)
 }
 
+// TestAgentThatStaysAwayTakesTheTaskWithIt: a checkpointing agent is waited for, but not for ever.
+func TestAgentThatStaysAwayTakesTheTaskWithIt(t *testing.T) {
+	agent := executortest.New(t)
+	p := startExecutor(t, agent, "lost", "MESOS_RECOVERY_TIMEOUT=300ms")
+	agent.AwaitSubscribe(1)
+	agent.Subscribed(framework(), executorInfo("lost"))
+	agent.Launch(shell("lost", "echo $$ > pid; exec sleep 1000"))
+	pid, err := strconv.Atoi(strings.TrimSpace(p.awaitFile("pid")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent.AwaitState(mesospb.TaskState_TASK_RUNNING)
+	agent.Stop()
+	if code := p.awaitExit(); code != 1 {
+		t.Errorf("exit status %d, want 1", code)
+	}
+	awaitGone(t, pid)
+	if !strings.Contains(p.read("stderr"), "recovery timeout of 300ms exceeded") {
+		t.Errorf("stderr does not say why:\n%s", p.read("stderr"))
+	}
+}
+
+func TestAgentThatStillRecoversIsAskedAgain(t *testing.T) {
+	agent := executortest.New(t)
+	agent.Refuse(3)
+	p := startExecutor(t, agent, "patient")
+	agent.AwaitSubscribe(1)
+	agent.Subscribed(framework(), executorInfo("patient"))
+	agent.Launch(shell("patient", "true"))
+	agent.AwaitState(mesospb.TaskState_TASK_FINISHED)
+	if code := p.awaitExit(); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+}
+
 func TestKillBeforeTheTaskEndsTheExecutor(t *testing.T) {
 	agent := executortest.New(t)
 	p := startExecutor(t, agent, "early")

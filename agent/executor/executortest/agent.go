@@ -28,8 +28,10 @@ type Agent struct {
 	// Acknowledge is whether updates are acknowledged at once. Set it before an executor subscribes.
 	Acknowledge bool
 
-	mu     sync.Mutex
-	server *http.Server
+	mu sync.Mutex
+	// refusals is how many subscriptions are still answered with 503, as by an agent that recovers.
+	refusals int
+	server   *http.Server
 	// calls are all calls in order of arrival, raw their bytes.
 	calls []*executorpb.Call
 	raw   [][]byte
@@ -107,6 +109,12 @@ func (a *Agent) handle(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.mu.Lock()
+	if call.GetType() == executorpb.Call_SUBSCRIBE && a.refusals > 0 {
+		a.refusals--
+		a.mu.Unlock()
+		http.Error(w, "Agent has not finished recovery", http.StatusServiceUnavailable)
+		return
+	}
 	a.calls = append(a.calls, call)
 	a.raw = append(a.raw, body)
 	var acks [][]byte
@@ -170,6 +178,13 @@ func encode(t testing.TB, event *executorpb.Event) []byte {
 		t.Error(err)
 	}
 	return data
+}
+
+// Refuse answers the next n subscriptions with 503.
+func (a *Agent) Refuse(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.refusals = n
 }
 
 // wait returns once the condition, called with the lock held, holds; it fails the test otherwise.
