@@ -84,7 +84,7 @@ func agentConfig(ctx context.Context, v *flags.Values, n mesosNetwork, log *logg
 		MaxCompletedExecutors:         v.Int("max_completed_executors_per_framework"),
 		LogFile:                       log.file,
 		Flags:                         settings(v),
-		Build:                         agent.Build{Version: compatVersion, GitTag: version, User: "stoa"},
+		Build:                         readBuild().agent(),
 		Logger:                        log.Logger,
 	}
 	// The compiled-in places of the original need root or its package; without

@@ -16,11 +16,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"stoa/agent"
-	"stoa/internal/files"
+	"stoa/internal/flags"
 	"stoa/internal/store"
 	"stoa/marathon"
 	"stoa/master"
-	"stoa/master/core"
 )
 
 // localOptions are the flags of `stoa local`; scripts rely on their names.
@@ -62,16 +61,17 @@ type local struct {
 	master   *master.Master
 	agent    *agent.Agent
 	marathon *marathon.Service
-	log      *slog.Logger
+	log      *logging
 }
 
 func runLocal(ctx context.Context, o localOptions) error {
-	level := slog.LevelWarn
+	logs := &logging{level: &slog.LevelVar{}, base: slog.LevelWarn}
 	if o.verbose {
-		level = slog.LevelInfo
+		logs.base = slog.LevelInfo
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	l, err := newLocal(ctx, o, log)
+	logs.level.Set(logs.base)
+	logs.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: logs.level}))
+	l, err := newLocal(ctx, o, logs)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func runLocal(ctx context.Context, o localOptions) error {
 	return l.run(ctx)
 }
 
-func newLocal(ctx context.Context, o localOptions, log *slog.Logger) (_ *local, err error) {
+func newLocal(ctx context.Context, o localOptions, log *logging) (_ *local, err error) {
 	dir, err := filepath.Abs(o.workDir)
 	if err != nil {
 		return nil, fmt.Errorf("--work_dir: %w", err)
@@ -108,36 +108,76 @@ func newLocal(ctx context.Context, o localOptions, log *slog.Logger) (_ *local, 
 			return nil, err
 		}
 	}
-	masterAt, agentAt := l.reachable(0), l.reachable(1)
-	if l.master, err = master.New(ctx, master.Config{
-		Store: registry, Listener: l.listen[0], Advertise: masterAt, Hostname: masterAt.Addr().String(),
-		Core:  core.Config{RootSubmissions: true, FilterGPUResources: true},
-		Build: buildInfo(), Files: files.New(), Logger: log.With("daemon", "master"),
-	}); err != nil {
+	m, err := l.masterConfig(ctx, filepath.Join(dir, "master"), registry)
+	if err != nil {
 		return nil, err
 	}
-	if l.agent, err = agent.New(ctx, agent.Config{
-		Listener: l.listen[1], Advertise: agentAt, Master: masterAt.String(),
-		WorkDir: filepath.Join(dir, "agent"), Hostname: agentAt.Addr().String(), Resources: o.resources,
-		ContainerizerNames: "docker,mesos", DockerSocket: o.dockerSocket,
-		// The master is in this process: there is nobody to spread the load for.
-		RegistrationBackoffFactor: -1,
-		Build:                     agent.Build{Version: compatVersion, GitTag: version, User: "stoa"},
-		Logger:                    log.With("daemon", "agent"),
-	}); err != nil {
+	if l.master, err = master.New(ctx, m); err != nil {
 		return nil, err
 	}
-	c := marathon.DefaultConfig()
-	c.Store, c.Listener, c.Logger = apps, l.listen[2], log.With("daemon", "marathon")
-	c.Masters = []string{masterAt.String()}
-	c.Hostname = l.reachable(2).Addr().String()
-	if c.MesosUser, err = currentUser(); err != nil {
+	a, err := l.agentConfig(ctx, o, filepath.Join(dir, "agent"))
+	if err != nil {
+		return nil, err
+	}
+	if l.agent, err = agent.New(ctx, a); err != nil {
+		return nil, err
+	}
+	c, err := l.marathonConfig(apps)
+	if err != nil {
 		return nil, err
 	}
 	if l.marathon, err = marathon.New(ctx, c); err != nil {
 		return nil, err
 	}
 	return l, nil
+}
+
+// mesosFlags loads a daemon's table with what every daemon of `stoa local` has, as if
+// it had been given on a command line: /flags shows it.
+func (l *local) mesosFlags(t *flags.Table, i int, dir string, more ...string) (*flags.Values, mesosNetwork, error) {
+	at := l.reachable(i)
+	v, err := t.Load(flags.Source{Args: append([]string{
+		"--ip=" + at.Addr().String(), fmt.Sprintf("--port=%d", at.Port()), "--hostname=" + at.Addr().String(), "--work_dir=" + dir,
+	}, more...)})
+	return v, mesosNetwork{listener: l.listen[i], advertise: at}, err
+}
+
+func (l *local) masterConfig(ctx context.Context, dir string, st store.Store) (master.Config, error) {
+	v, n, err := l.mesosFlags(masterFlags(), 0, dir)
+	if err != nil {
+		return master.Config{}, err
+	}
+	return masterConfig(ctx, v, st, n, l.log.of("master"))
+}
+
+func (l *local) agentConfig(ctx context.Context, o localOptions, dir string) (agent.Config, error) {
+	more := []string{"--master=" + l.reachable(0).String(), "--containerizers=docker,mesos", "--docker_socket=" + o.dockerSocket}
+	if o.resources != "" {
+		more = append(more, "--resources="+o.resources)
+	}
+	v, n, err := l.mesosFlags(agentFlags(), 1, dir, more...)
+	if err != nil {
+		return agent.Config{}, err
+	}
+	c, err := agentConfig(ctx, v, n, l.log.of("agent"))
+	// The master is in this process: there is nobody to spread the load for.
+	c.RegistrationBackoffFactor = -1
+	return c, err
+}
+
+func (l *local) marathonConfig(st store.Store) (marathon.Config, error) {
+	v, err := marathonFlags().LoadScallop(flags.Source{Args: []string{
+		"--master", l.reachable(0).String(), "--hostname", l.reachable(2).Addr().String(),
+	}})
+	if err != nil {
+		return marathon.Config{}, err
+	}
+	c, err := marathonConfig(v, st, l.listen[2], l.log.of("marathon"))
+	if err != nil {
+		return c, err
+	}
+	c.MesosUser, err = currentUser()
+	return c, err
 }
 
 func (l *local) open(dir, name string) (*store.File, error) {

@@ -71,6 +71,8 @@ func openStore(dir, name string) (*store.File, error) {
 func marathonConfig(v *flags.Values, st store.Store, ln net.Listener, log *logging) (marathon.Config, error) {
 	c := marathon.DefaultConfig()
 	c.Store, c.Listener, c.Logger = st, ln, log.Logger
+	c.LogLevel = log.level
+	c.BuildRef = readBuild().revision
 	c.Masters = split(v.String("master"))
 	c.Hostname = v.String("hostname")
 	if c.Hostname == "" {

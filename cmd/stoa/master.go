@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-
 	"stoa/internal/files"
 	"stoa/internal/flags"
 	"stoa/internal/mesos/mesosjson"
@@ -65,11 +63,13 @@ func masterConfig(ctx context.Context, v *flags.Values, st store.Store, n mesosN
 		Hostname:        mesosHostname(ctx, v, n.advertise.Addr()),
 		Cluster:         v.String("cluster"),
 		Core:            masterPolicies(v),
-		Build:           buildInfo(),
+		Build:           readBuild().master(),
 		Flags:           settings(v),
 		LogDir:          v.String("log_dir"),
 		ExternalLogFile: v.String("external_log_file"),
 		Files:           files.New(),
+		Verbosity:       log.verbosity,
+		SetVerbosity:    log.setVerbosity,
 		Logger:          log.Logger,
 	}
 	shown := log.file
@@ -140,8 +140,4 @@ func weights(text string) (map[string]float64, error) {
 		m[role] = w
 	}
 	return m, nil
-}
-
-func buildInfo() *mesospb.VersionInfo {
-	return &mesospb.VersionInfo{Version: proto.String(compatVersion), BuildUser: proto.String("stoa"), GitTag: proto.String(version)}
 }
