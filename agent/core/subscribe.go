@@ -53,7 +53,7 @@ func (c *Core) subscribe(call uint64, f *framework, e *executor, s *executorpb.C
 	id := c.nextStream
 	c.emit(Accept{Call: call, Stream: id})
 	if c.state == Terminating || f.terminating || e.state == ExecutorTerminating || e.state == ExecutorTerminated {
-		c.warn("Shutting down executor that subscribes while it is to end", "executor", e.run.Executor)
+		c.note("Shutting down executor that subscribes while it is to end", "executor", e.run.Executor)
 		c.emit(SendEvent{Stream: id, Event: eventOf(executorpb.Event_SHUTDOWN)})
 		c.emit(CloseStream{Stream: id})
 		return

@@ -102,14 +102,17 @@ func (c *Core) statusUpdate(u *internalpb.StatusUpdate, from origin) {
 	c.note("Handling status update", "task", task, "state", status.GetState().String(),
 		"framework", u.GetFrameworkId().GetValue())
 	f := c.frameworks[u.GetFrameworkId().GetValue()]
-	if f == nil || f.terminating {
-		c.warn("Ignoring status update for unknown or terminating framework", "framework", u.GetFrameworkId().GetValue())
+	if f == nil {
+		c.warn("Ignoring status update for unknown framework", "framework", u.GetFrameworkId().GetValue())
 		c.metrics.InvalidStatusUpdates++
-		if f != nil {
-			// Nobody wants the update any more. The original leaves the executor waiting for
-			// its acknowledgement until it is killed.
-			c.acknowledgeExecutor(f, f.executorOf(task), u, from)
-		}
+		return
+	}
+	if f.terminating {
+		// Nobody wants the update any more. The original leaves the executor waiting for
+		// its acknowledgement until it is killed.
+		c.note("Ignoring status update for terminating framework", "framework", f.id)
+		c.metrics.InvalidStatusUpdates++
+		c.acknowledgeExecutor(f, f.executorOf(task), u, from)
 		return
 	}
 	c.drainedStatus(f, status)
