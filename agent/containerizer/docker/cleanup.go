@@ -25,10 +25,15 @@ const (
 // nobody knows, are stopped and removed. Without an engine that waits until there is one, in
 // the background: the agent starts all the same.
 func (c *Containerizer) Recover(ctx context.Context, known []containerizer.Recovered) error {
+	ids := make(map[string]bool, len(known))
 	for _, recovered := range known {
+		ids[recovered.Spec.ID.GetValue()] = true
 		if ours(recovered.Spec) {
 			c.launcher.Recover(ctx, recovered)
 		}
+	}
+	if err := c.launcher.RemoveOrphans(ctx, ids); err != nil {
+		return err
 	}
 	err := c.removeOrphans(ctx)
 	if err == nil {

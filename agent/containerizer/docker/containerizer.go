@@ -8,7 +8,6 @@ package docker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -56,9 +55,9 @@ type Config struct {
 	KeepOrphans bool
 	// RegistryConfig is --docker_config: a docker configuration with credentials, as JSON or a file's path.
 	RegistryConfig string
-	// DefaultDNS is the resolver configuration for bridged and user networks, from
-	// --default_container_dns.
-	DefaultDNS *engine.DNS
+	// DefaultContainerDNS is --default_container_dns: JSON with the resolver configuration for bridged
+	// and user-defined networks.
+	DefaultContainerDNS string
 	// EnableCFS is --cgroups_enable_cfs.
 	EnableCFS bool
 	// SwitchUser is --switch_user; it only concerns who owns the sandbox's files and fetches them.
@@ -88,6 +87,9 @@ func New(config Config) (*Containerizer, error) {
 	}
 	if config.SandboxDirectory == "" {
 		config.SandboxDirectory = "/mnt/mesos/sandbox"
+	}
+	if _, err := engine.ParseDefaultDNS(config.DefaultContainerDNS); err != nil {
+		return nil, fmt.Errorf("docker containerizer: %w", err)
 	}
 	docker, err := engine.New(config.Socket)
 	if err != nil {
@@ -169,12 +171,8 @@ func (c *Containerizer) program(spec containerizer.Spec) (launcher.Program, erro
 		"--sandbox_directory=" + spec.Sandbox,
 		"--stop_timeout=" + flags.FormatDuration(c.config.StopTimeout),
 	}
-	if dns := c.config.DefaultDNS; dns != nil && info(spec).GetDocker().GetNetwork() != mesospb.ContainerInfo_DockerInfo_HOST {
-		encoded, err := json.Marshal(dns)
-		if err != nil {
-			return launcher.Program{}, err
-		}
-		arguments = append(arguments, "--default_container_dns="+string(encoded))
+	if c.config.DefaultContainerDNS != "" {
+		arguments = append(arguments, "--default_container_dns="+c.config.DefaultContainerDNS)
 	}
 	for _, resource := range spec.Resources {
 		volume, ok, err := launcher.PersistentVolume(c.config.WorkDir, resource)

@@ -430,6 +430,12 @@ func TestDockerContainers(t *testing.T) {
 		if err := c.Launch(t.Context(), specOf(t, executortest.New(t), task)); err != containerizer.ErrNotSupported {
 			t.Errorf("error %v", err)
 		}
+		// The type of no ContainerInfo at all reads as DOCKER, too.
+		none := dockerTask("none", "true", mesospb.ContainerInfo_DockerInfo_NONE)
+		none.Container = nil
+		if err := c.Launch(t.Context(), specOf(t, executortest.New(t), none)); err != containerizer.ErrNotSupported {
+			t.Errorf("error %v", err)
+		}
 	})
 
 	t.Run("outlives the agent, and orphans do not", func(t *testing.T) {

@@ -240,8 +240,8 @@ func (w *world) acknowledge() bool {
 
 func TestFlags(t *testing.T) {
 	s, err := readFlags([]string{"--container=mesos-x", "--sandbox_directory=/s", "--docker=docker", "--launcher_dir=/l", "--stop_timeout=2secs",
-		"--docker_socket=unix:///d", "--mapped_directory=/m", "--cgroups_enable_cfs=true", `--task_environment={"A":"b"}`, `--default_container_dns={"Nameservers":["1.1.1.1"]}`, "--volume=/a:/b:rw"})
-	if err != nil || s.container != "mesos-x" || s.stopTimeout != 2*time.Second || !s.enableCFS || s.taskEnvironment["A"] != "b" || s.dns.Nameservers[0] != "1.1.1.1" || len(s.volumes) != 1 {
+		"--docker_socket=unix:///d", "--mapped_directory=/m", "--cgroups_enable_cfs=true", `--task_environment={"A":"b"}`, `--default_container_dns={"docker":[]}`, "--volume=/a:/b:rw"})
+	if err != nil || s.container != "mesos-x" || s.stopTimeout != 2*time.Second || !s.enableCFS || s.taskEnvironment["A"] != "b" || s.dns == nil || len(s.volumes) != 1 {
 		t.Errorf("%+v, %v", s, err)
 	}
 	for _, bad := range [][]string{{}, {"--container=x"}, {"--container=x", "--sandbox_directory=/s", "--stop_timeout=x"}, {"--no-such"}, {"--container=x", "--sandbox_directory=/s", "--task_environment={"}} {

@@ -23,7 +23,7 @@ type settings struct {
 	stopTimeout     time.Duration
 	enableCFS       bool
 	taskEnvironment map[string]string
-	dns             *engine.DNS
+	dns             *engine.DefaultDNS
 	// volumes are further bindings, host:container:mode.
 	volumes []string
 	// only runs what the environment variable describes, without speaking to the agent: an
@@ -43,7 +43,7 @@ func readFlags(args []string) (settings, error) {
 	set.StringVar(&s.mapped, "mapped_directory", "/mnt/mesos/sandbox", "The sandbox in the container")
 	set.StringVar(&stopTimeout, "stop_timeout", "", "The least grace period of a kill")
 	set.StringVar(&environment, "task_environment", "", "A JSON object of more environment variables")
-	set.StringVar(&dns, "default_container_dns", "", "A JSON object with the container's resolver configuration")
+	set.StringVar(&dns, "default_container_dns", "", "The agent's flag of this name")
 	set.BoolVar(&s.enableCFS, "cgroups_enable_cfs", false, "Limit the container to its cpus")
 	set.StringArrayVar(&s.volumes, "volume", nil, "A binding host:container:mode")
 	set.BoolVar(&s.only, "run_only", false, "Run a custom executor's container")
@@ -70,11 +70,7 @@ func readFlags(args []string) (settings, error) {
 			return settings{}, fmt.Errorf("Failed to parse --task_environment: %w", err)
 		}
 	}
-	if dns != "" {
-		s.dns = new(engine.DNS)
-		if err := json.Unmarshal([]byte(dns), s.dns); err != nil {
-			return settings{}, fmt.Errorf("Failed to parse --default_container_dns: %w", err)
-		}
-	}
-	return s, nil
+	var err error
+	s.dns, err = engine.ParseDefaultDNS(dns)
+	return s, err
 }

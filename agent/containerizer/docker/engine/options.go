@@ -45,13 +45,8 @@ type Request struct {
 	Volumes []string
 	// EnableCFS is --cgroups_enable_cfs.
 	EnableCFS bool
-	// DNS is from --default_container_dns, for the container's kind of network; nil for none.
-	DNS *DNS
-}
-
-// DNS is a resolver configuration for containers.
-type DNS struct {
-	Nameservers, Search, Options []string
+	// DNS is --default_container_dns; nil for none.
+	DNS *DefaultDNS
 }
 
 // Options describe a container to the engine.
@@ -109,8 +104,8 @@ func NewOptions(r Request) (*Options, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.DNS != nil && !parameters.dns {
-		o.host.DNS, o.host.DNSSearch, o.host.DNSOptions = r.DNS.Nameservers, r.DNS.Search, r.DNS.Options
+	if dns := r.DNS.forNetwork(docker.GetNetwork(), string(o.host.NetworkMode)); dns != nil && !parameters.dns {
+		o.host.DNS, o.host.DNSSearch, o.host.DNSOptions = dns.Nameservers, dns.Search, dns.Options
 	}
 	return o, o.command(r.Command)
 }

@@ -209,14 +209,39 @@ func TestParametersAreOptionsOfDockerRun(t *testing.T) {
 	}
 }
 
-func TestDNSParametersReplaceTheDefault(t *testing.T) {
-	dns := func(r *Request) { r.DNS = &DNS{Nameservers: []string{"9.9.9.9"}, Search: []string{"s"}} }
-	if h := options(t, dns).host; h.DNS[0] != "9.9.9.9" || h.DNSSearch[0] != "s" {
-		t.Errorf("%v %v", h.DNS, h.DNSSearch)
+func TestDefaultDNS(t *testing.T) {
+	defaults, err := ParseDefaultDNS(`{"mesos":[{"network_mode":"CNI","dns":{"nameservers":["8.8.8.8"]}}],"docker":[
+		{"network_mode":"BRIDGE","dns":{"nameservers":["1.0.0.1"],"search":["s"],"options":["o"]}},
+		{"network_mode":"USER","dns":{"nameservers":["1.0.0.2"]}},
+		{"network_mode":"USER","network_name":"net","dns":{"nameservers":["1.0.0.3"]}}]}`)
+	if err != nil {
+		t.Fatal(err)
 	}
-	h := options(t, func(r *Request) { dns(r); parametrised("dns", "1.1.1.1")(r) }).host
-	if !slices.Equal(h.DNS, []string{"1.1.1.1"}) || len(h.DNSSearch) != 0 {
-		t.Errorf("%v %v", h.DNS, h.DNSSearch)
+	on := func(network mesospb.ContainerInfo_DockerInfo_Network, name string, parameters ...string) []string {
+		return options(t, func(r *Request) {
+			r.DNS = defaults
+			r.Container.Docker.Network = network.Enum()
+			r.Container.NetworkInfos = []*mesospb.NetworkInfo{{Name: &name}}
+			parametrised(parameters...)(r)
+		}).host.DNS
+	}
+	for _, test := range []struct{ got, want []string }{
+		{on(mesospb.ContainerInfo_DockerInfo_BRIDGE, ""), []string{"1.0.0.1"}},
+		{on(mesospb.ContainerInfo_DockerInfo_USER, "other"), []string{"1.0.0.2"}},
+		{on(mesospb.ContainerInfo_DockerInfo_USER, "net"), []string{"1.0.0.3"}},
+		{on(mesospb.ContainerInfo_DockerInfo_HOST, ""), nil},
+		{on(mesospb.ContainerInfo_DockerInfo_BRIDGE, "", "dns", "9.9.9.9"), []string{"9.9.9.9"}},
+		{on(mesospb.ContainerInfo_DockerInfo_BRIDGE, "", "dns-search", "x"), nil},
+	} {
+		if !slices.Equal(test.got, test.want) {
+			t.Errorf("nameservers %v, want %v", test.got, test.want)
+		}
+	}
+	for _, bad := range []string{"{", `{"docker":[{"network_mode":"HOST","dns":{}}]}`, `{"docker":[{"network_mode":"BRIDGE"}]}`,
+		`{"docker":[{"network_mode":"BRIDGE","dns":{}},{"network_mode":"BRIDGE","dns":{}}]}`} {
+		if _, err := ParseDefaultDNS(bad); err == nil {
+			t.Errorf("no error for %s", bad)
+		}
 	}
 }
 
