@@ -126,6 +126,9 @@ func (v *Values) check() error {
 	if f, _ := v.table.find("help"); f != nil && v.Bool("help") {
 		return ErrHelp
 	}
+	if f, _ := v.table.find("version"); f != nil && v.Bool("version") {
+		return nil // whoever asks for the version need not have the rest right
+	}
 	for _, f := range v.table.Flags {
 		if f.Check == nil {
 			continue
