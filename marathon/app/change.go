@@ -14,19 +14,19 @@ func (a *App) IsUpgrade(b *App) bool {
 		!equalMaps(a.Env, b.Env) ||
 		a.Resources != b.Resources ||
 		a.Executor != b.Executor ||
-		!equalSets(a.Constraints, b.Constraints, same) ||
+		!equalSets(a.Constraints, b.Constraints, itself) ||
 		!slices.EqualFunc(a.Fetch, b.Fetch, FetchURI.equal) ||
 		!slices.EqualFunc(a.PortDefinitions, b.PortDefinitions, PortDefinition.equal) ||
 		a.RequirePorts != b.RequirePorts ||
 		a.Backoff != b.Backoff ||
 		!a.Container.equal(b.Container) ||
-		!equalSets(a.HealthChecks, b.HealthChecks, HealthCheck.equal) ||
+		!equalSets(a.HealthChecks, b.HealthChecks, HealthCheck.key) ||
 		!a.Check.equal(b.Check) ||
 		!samePointee(a.TaskKillGracePeriod, b.TaskKillGracePeriod) ||
-		!equalSets(a.Dependencies, b.Dependencies, same) ||
+		!equalSets(a.Dependencies, b.Dependencies, itself) ||
 		a.UpgradeStrategy != b.UpgradeStrategy ||
 		!equalMaps(a.Labels, b.Labels) ||
-		!equalSets(a.AcceptedResourceRoles, b.AcceptedResourceRoles, same) ||
+		!equalSets(a.AcceptedResourceRoles, b.AcceptedResourceRoles, itself) ||
 		!slices.EqualFunc(a.Networks, b.Networks, Network.equal) ||
 		!slices.EqualFunc(a.ReadinessChecks, b.ReadinessChecks, ReadinessCheck.equal) ||
 		!equalMaps(a.Secrets, b.Secrets) ||
@@ -129,7 +129,7 @@ func (p *PersistentVolume) equal(q *PersistentVolume) bool {
 		return p == q
 	}
 	return p.Type == q.Type && p.Size == q.Size && samePointee(p.MaxSize, q.MaxSize) &&
-		samePointee(p.ProfileName, q.ProfileName) && equalSets(p.Constraints, q.Constraints, same)
+		samePointee(p.ProfileName, q.ProfileName) && equalSets(p.Constraints, q.Constraints, itself)
 }
 
 func (e *ExternalVolume) equal(f *ExternalVolume) bool {
@@ -153,12 +153,19 @@ func (c *CSIVolume) equal(d *CSIVolume) bool {
 // Equal tells whether two checks do the same.
 func (h HealthCheck) Equal(i HealthCheck) bool { return h.equal(i) }
 
-func (h HealthCheck) equal(i HealthCheck) bool {
-	return samePointee(h.Path, i.Path) && samePointee(h.Port, i.Port) && samePointee(h.PortIndex, i.PortIndex) &&
-		h.Protocol == i.Protocol && h.Command == i.Command && h.GracePeriod == i.GracePeriod &&
-		h.Interval == i.Interval && h.Timeout == i.Timeout && h.Delay == i.Delay &&
-		h.MaxConsecutiveFailures == i.MaxConsecutiveFailures && h.IgnoreHTTP1xx == i.IgnoreHTTP1xx &&
-		h.IPProtocol == i.IPProtocol
+func (h HealthCheck) equal(i HealthCheck) bool { return h.key() == i.key() }
+
+// checkKey is equal for equal health checks.
+type checkKey struct {
+	rest        HealthCheck
+	path        option[string]
+	port, index option[int]
+}
+
+func (h HealthCheck) key() checkKey {
+	k := checkKey{h, optionOf(h.Path), optionOf(h.Port), optionOf(h.PortIndex)}
+	k.rest.Path, k.rest.Port, k.rest.PortIndex = nil, nil, nil
+	return k
 }
 
 func (c *Check) equal(d *Check) bool {
@@ -173,7 +180,7 @@ func (c *Check) equal(d *Check) bool {
 func (r ReadinessCheck) equal(s ReadinessCheck) bool {
 	return r.Name == s.Name && r.Protocol == s.Protocol && r.Path == s.Path && r.PortName == s.PortName &&
 		r.Interval == s.Interval && r.Timeout == s.Timeout && r.PreserveLastResponse == s.PreserveLastResponse &&
-		equalSets(r.HTTPStatusCodesForReady, s.HTTPStatusCodesForReady, same)
+		equalSets(r.HTTPStatusCodesForReady, s.HTTPStatusCodesForReady, itself)
 }
 
 func (l *ResourceLimits) equal(m *ResourceLimits) bool {

@@ -42,7 +42,7 @@ func (d *Definition) App() (*App, error) {
 	for _, dependency := range d.Dependencies {
 		a.Dependencies = append(a.Dependencies, id.Resolve(dependency, id.Root))
 	}
-	a.Dependencies = distinct(a.Dependencies, same)
+	a.Dependencies = distinct(a.Dependencies, itself)
 	a.UpgradeStrategy = d.upgrade()
 	if d.UnreachableStrategy != nil {
 		a.UnreachableStrategy = *d.UnreachableStrategy
@@ -90,7 +90,7 @@ func (d *Definition) convertFallible(a *App) error {
 		}
 		a.HealthChecks = append(a.HealthChecks, check)
 	}
-	a.HealthChecks = distinct(a.HealthChecks, HealthCheck.equal)
+	a.HealthChecks = distinct(a.HealthChecks, HealthCheck.key)
 	if d.Check != nil {
 		check, err := d.Check.convert()
 		if err != nil {

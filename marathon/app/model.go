@@ -135,7 +135,7 @@ func (a *App) upgradeRules(r *Rules) {
 	r.Must(a.Instances <= 1, "/", "Single instance app may only have one instance")
 	var broken Rules
 	broken.upgradeForSingle(&a.UpgradeStrategy, "/upgradeStrategy")
-	if len(broken.broken) > 0 {
+	if len(broken.Broken()) > 0 {
 		// The rule is "is no single instance app, or …": both halves show.
 		r.Break("/isSingleInstance", "must be false")
 		r.Under("", &broken)

@@ -106,7 +106,7 @@ func (d *Definition) resolveIDs(base id.Path) {
 		for i, dependency := range d.Dependencies {
 			resolved[i] = id.Resolve(dependency, base).String()
 		}
-		d.Dependencies = distinct(resolved, same)
+		d.Dependencies = distinct(resolved, itself)
 	}
 }
 
@@ -222,7 +222,7 @@ func indexedChecks(checks []HealthCheckDefinition) []HealthCheckDefinition {
 			check.PortIndex = new(int)
 		}
 	}
-	return distinct(fresh, HealthCheckDefinition.equal)
+	return distinct(fresh, HealthCheckDefinition.key)
 }
 
 func readyCodes(checks []ReadinessCheckDefinition) []ReadinessCheckDefinition {

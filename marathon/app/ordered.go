@@ -37,39 +37,29 @@ func (m Map[V]) With(key string, value V) Map[V] {
 
 // equalMaps compares regardless of order.
 func equalMaps[V comparable](a, b Map[V]) bool {
+	// Unchanged maps usually have the same order.
+	if slices.Equal(a, b) {
+		return true
+	}
+	return equalSets(a, b, itself)
+}
+
+// equalSets compares two lists without duplicates regardless of order.
+func equalSets[T any, K comparable](a, b []T, key func(T) K) bool {
 	if len(a) != len(b) {
 		return false
 	}
-	for i := range a {
-		// Unchanged maps usually have the same order.
-		if a[i] == b[i] {
-			continue
-		}
-		if other, ok := b.Get(a[i].Key); !ok || other != a[i].Value {
+	keys := make(map[K]struct{}, len(a))
+	for _, element := range a {
+		keys[key(element)] = struct{}{}
+	}
+	for _, element := range b {
+		if _, ok := keys[key(element)]; !ok {
 			return false
 		}
 	}
 	return true
 }
-
-// equalSets compares two duplicate-free lists regardless of order.
-func equalSets[T any](a, b []T, equal func(T, T) bool) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if equal(a[i], b[i]) {
-			continue
-		}
-		if !slices.ContainsFunc(b, func(other T) bool { return equal(a[i], other) }) {
-			return false
-		}
-	}
-	return true
-}
-
-// same compares two values.
-func same[T comparable](a, b T) bool { return a == b }
 
 // samePointee compares what two optional values hold.
 func samePointee[T comparable](a, b *T) bool {

@@ -69,7 +69,7 @@ func (r Reader) appFields(d *Definition) {
 	d.Executor = optional(r, "executor", func(r Reader) string { return r.text(0, unlimitedLength, executorPattern) })
 	d.ExecutorResources = optional(r, "executorResources", Reader.executorResources)
 	d.Fetch = list(r, "fetch", Reader.artifact)
-	d.HealthChecks = distinct(list(r, "healthChecks", Reader.healthCheck), HealthCheckDefinition.equal)
+	d.HealthChecks = distinct(list(r, "healthChecks", Reader.healthCheck), HealthCheckDefinition.key)
 	d.Check = optional(r, "check", Reader.check)
 	d.Instances = optional(r, "instances", natural)
 	if labels, ok := r.Optional("labels"); ok {

@@ -34,13 +34,30 @@ func (r Reader) commandCheck() string {
 	return ""
 }
 
-func (h HealthCheckDefinition) equal(i HealthCheckDefinition) bool {
-	if !samePointee(h.Command, i.Command) || !samePointee(h.Path, i.Path) || !samePointee(h.Port, i.Port) ||
-		!samePointee(h.PortIndex, i.PortIndex) {
-		return false
+// healthKey is equal for equal health checks.
+type healthKey struct {
+	rest          HealthCheckDefinition
+	command, path option[string]
+	port, index   option[int]
+}
+
+// option is the comparable form of an optional value.
+type option[T comparable] struct {
+	value T
+	given bool
+}
+
+func optionOf[T comparable](value *T) (o option[T]) {
+	if value != nil {
+		o = option[T]{*value, true}
 	}
-	h.Command, h.Path, h.Port, h.PortIndex = i.Command, i.Path, i.Port, i.PortIndex
-	return h == i
+	return o
+}
+
+func (h HealthCheckDefinition) key() healthKey {
+	k := healthKey{h, optionOf(h.Command), optionOf(h.Path), optionOf(h.Port), optionOf(h.PortIndex)}
+	k.rest.Command, k.rest.Path, k.rest.Port, k.rest.PortIndex = nil, nil, nil, nil
+	return k
 }
 
 func (r Reader) check() CheckDefinition {
@@ -110,7 +127,7 @@ func (r Reader) readinessCheck() ReadinessCheckDefinition {
 		for _, code := range codes.Elements() {
 			check.HTTPStatusCodesForReady = append(check.HTTPStatusCodesForReady, code.Int())
 		}
-		check.HTTPStatusCodesForReady = distinct(check.HTTPStatusCodesForReady, same)
+		check.HTTPStatusCodesForReady = distinct(check.HTTPStatusCodesForReady, itself)
 		if len(check.HTTPStatusCodesForReady) == 0 {
 			codes.Fail(tooShort)
 		}

@@ -2,7 +2,6 @@ package app
 
 import (
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -43,38 +42,44 @@ var (
 	executorPattern    = regexp.MustCompile(`^(?:(//cmd)|(/?[^/]+(/[^/]+)*)|)$`)
 )
 
-// failures collects what is wrong with a JSON value, in order of discovery.
-type failures struct{ list []Violation }
-
-// add notes a failure once per place.
-func (f *failures) add(path, message string) {
-	if violation := (Violation{path, message}); !slices.Contains(f.list, violation) {
-		f.list = append(f.list, violation)
-	}
+// findings are violations in order of discovery, each once per place.
+type findings struct {
+	list []Violation
+	seen map[Violation]struct{}
 }
 
-func (f *failures) err() error {
-	if len(f.list) == 0 {
-		return nil
+func (f *findings) add(path, message string) {
+	violation := Violation{path, message}
+	if _, again := f.seen[violation]; again {
+		return
 	}
-	return &ReadError{f.list}
+	if f.seen == nil {
+		f.seen = map[Violation]struct{}{}
+	}
+	f.seen[violation] = struct{}{}
+	f.list = append(f.list, violation)
 }
 
 // Reader is one JSON value being read into types, with its place in the document. A value
 // of the wrong type is noted and reads as zero; Err tells at the end.
 type Reader struct {
-	failures *failures
+	failures *findings
 	path     string
 	value    *playjson.Value
 }
 
 // NewReader starts reading a document.
 func NewReader(document *playjson.Value) Reader {
-	return Reader{&failures{}, "", document}
+	return Reader{&findings{}, "", document}
 }
 
 // Err is the *ReadError of everything read so far; nil when all was well.
-func (r Reader) Err() error { return r.failures.err() }
+func (r Reader) Err() error {
+	if len(r.failures.list) == 0 {
+		return nil
+	}
+	return &ReadError{r.failures.list}
+}
 
 // Fail notes a failure at this place.
 func (r Reader) Fail(message string) { r.failures.add(r.path, message) }
@@ -285,7 +290,7 @@ func (r Reader) Strings() []string {
 }
 
 // StringSet reads an array of strings, each counted once. The result is not nil.
-func (r Reader) StringSet() []string { return distinct(r.Strings(), same) }
+func (r Reader) StringSet() []string { return distinct(r.Strings(), itself) }
 
 // stringLists reads a set of arrays of strings.
 func (r Reader) stringLists() [][]string {
@@ -293,7 +298,13 @@ func (r Reader) stringLists() [][]string {
 	for _, element := range r.Elements() {
 		lists = append(lists, element.Strings())
 	}
-	return distinct(lists, slices.Equal)
+	return distinct(lists, func(list []string) string {
+		var key strings.Builder
+		for _, text := range list {
+			key.WriteString(strconv.Itoa(len(text)) + ":" + text)
+		}
+		return key.String()
+	})
 }
 
 // stringMap reads an object of strings. The result is not nil.
@@ -304,9 +315,8 @@ func readMap[V any](r Reader, read func(Reader) V) Map[V] {
 	if !r.isObject() {
 		return values
 	}
-	for i := range r.value.Members {
-		member := &r.value.Members[i]
-		values = append(values, Entry[V]{member.Key, read(Reader{r.failures, r.path + "/" + member.Key, &member.Value})})
+	for i, key := range r.value.Keys {
+		values = append(values, Entry[V]{key, read(Reader{r.failures, r.path + "/" + key, &r.value.Elements[i]})})
 	}
 	return values
 }
@@ -342,23 +352,27 @@ func list[T any](r Reader, key string, read func(Reader) T) []T {
 	return values
 }
 
-// distinct keeps the first of equal elements.
-func distinct[T any](list []T, equal func(T, T) bool) []T {
-	kept := list[:0:0]
-	if list != nil {
-		kept = []T{}
+// distinct keeps the first of elements with equal keys; nil stays nil.
+func distinct[T any, K comparable](list []T, key func(T) K) []T {
+	if list == nil {
+		return nil
 	}
+	seen, kept := make(map[K]struct{}, len(list)), make([]T, 0, len(list))
 	for _, element := range list {
-		if !slices.ContainsFunc(kept, func(other T) bool { return equal(element, other) }) {
+		k := key(element)
+		if _, again := seen[k]; !again {
+			seen[k] = struct{}{}
 			kept = append(kept, element)
 		}
 	}
 	return kept
 }
 
+func itself[T comparable](element T) T { return element }
+
 // attempt reads one alternative of a union: what it notes is thrown away when it fails.
 func attempt[T any](r Reader, read func(Reader) T) (value T, ok bool) {
-	trial := Reader{&failures{}, r.path, r.value}
+	trial := Reader{&findings{}, r.path, r.value}
 	value = read(trial)
 	return value, len(trial.failures.list) == 0
 }

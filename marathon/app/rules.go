@@ -12,16 +12,14 @@ import (
 )
 
 // Rules collects broken rules in order of discovery, each once per place.
-type Rules struct{ broken []Violation }
+type Rules struct{ findings findings }
 
 // Break notes a broken rule; "" stands for the whole document.
 func (r *Rules) Break(path, message string) {
 	if path == "" {
 		path = "/"
 	}
-	if violation := (Violation{path, message}); !slices.Contains(r.broken, violation) {
-		r.broken = append(r.broken, violation)
-	}
+	r.findings.add(path, message)
 }
 
 // Must notes a broken rule unless it holds.
@@ -33,18 +31,18 @@ func (r *Rules) Must(holds bool, path, message string) {
 
 // Err is the *ValidationError of everything noted; nil when nothing was.
 func (r *Rules) Err() error {
-	if len(r.broken) == 0 {
+	if len(r.findings.list) == 0 {
 		return nil
 	}
-	return &ValidationError{r.broken}
+	return &ValidationError{r.findings.list}
 }
 
 // Broken gives what was noted, in order. The caller must not change it.
-func (r *Rules) Broken() []Violation { return r.broken }
+func (r *Rules) Broken() []Violation { return r.findings.list }
 
 // Under notes what another collection noted, with its paths put below prefix.
 func (r *Rules) Under(prefix string, inner *Rules) {
-	for _, violation := range inner.broken {
+	for _, violation := range inner.findings.list {
 		path := violation.Path
 		if path == "/" {
 			path = ""

@@ -154,8 +154,12 @@ func (d *Definition) validateSecrets(r *Rules, s *Settings) {
 	}
 	r.Must(!references || s.enabled(featureSecrets), "/env",
 		"use of secret-references in the environment requires the secrets feature to be enabled")
+	secrets := make(map[string]struct{}, len(d.Secrets))
+	for _, secret := range d.Secrets {
+		secrets[secret.Key] = struct{}{}
+	}
 	for _, variable := range d.Env {
-		if _, defined := d.Secrets.Get(variable.Value.Value); variable.Value.IsSecret && !defined {
+		if _, defined := secrets[variable.Value.Value]; variable.Value.IsSecret && !defined {
 			r.Break("/env/"+variable.Key+"/secret", "references an undefined secret")
 		}
 	}

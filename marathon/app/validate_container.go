@@ -52,12 +52,14 @@ func (d *Definition) validateMappings(r *Rules) {
 	r.portNames(mappingNames(mappings), path)
 	containers := 0
 	var networks []string
+	known := map[string]bool{}
 	for i := range d.Networks {
 		if d.Networks[i].Mode == NetworkContainer {
 			containers++
 		}
 		if d.Networks[i].Name != nil {
 			networks = append(networks, *d.Networks[i].Name)
+			known[*d.Networks[i].Name] = true
 		}
 	}
 	for i := range mappings {
@@ -66,8 +68,9 @@ func (d *Definition) validateMappings(r *Rules) {
 	}
 	for i := range mappings {
 		for j, name := range mappings[i].NetworkNames {
-			r.Must(slices.Contains(networks, name), at(at(path, i)+"/networkNames", j),
-				"is not one of ("+strings.Join(networks, ",")+")")
+			if !known[name] {
+				r.Break(at(at(path, i)+"/networkNames", j), "is not one of ("+strings.Join(networks, ",")+")")
+			}
 		}
 	}
 }
@@ -168,10 +171,12 @@ func (d *Definition) validateExternal(r *Rules) {
 	if !used {
 		return
 	}
-	for i, name := range names {
-		if slices.Contains(names[:i], name) {
+	seen := map[string]bool{}
+	for _, name := range names {
+		if seen[name] {
 			r.Break("/", "Requested DVDI volume '"+name+"' is declared more than once within app "+*d.ID)
 		}
+		seen[name] = true
 	}
 	r.Must(*d.Instances <= 1, "/", "Number of instances is limited to 1 when declaring DVDI volumes in app ["+*d.ID+"]")
 	index := 0

@@ -2,6 +2,7 @@ package group
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -276,19 +277,21 @@ func (d *Definition) structure(current *Group, version timestamp.Timestamp) (*Gr
 		}
 	}
 	if d.Apps != nil {
-		fresh.Apps = nil
-	}
-	for _, definition := range d.Apps {
-		a, err := definition.App()
-		if err != nil {
-			return nil, err
+		byID := map[id.Path]*app.App{}
+		for _, definition := range d.Apps {
+			a, err := definition.App()
+			if err != nil {
+				return nil, err
+			}
+			a.VersionInfo = app.OnlyVersion(version)
+			byID[a.ID] = a
 		}
-		a.VersionInfo = app.OnlyVersion(version)
-		fresh.Apps = put(fresh.Apps, a, a.ID, byAppID)
+		fresh.Apps = sortedApps(slices.Collect(maps.Values(byID)))
 	}
-	if d.Groups != nil {
-		fresh.Groups = nil
+	if d.Groups == nil {
+		return &fresh, nil
 	}
+	byID := map[id.Path]*Group{}
 	for _, sub := range d.Groups {
 		path := sub.Path(current.ID)
 		old := current.Child(path)
@@ -299,7 +302,8 @@ func (d *Definition) structure(current *Group, version timestamp.Timestamp) (*Gr
 		if err != nil {
 			return nil, err
 		}
-		fresh.Groups = put(fresh.Groups, changed, path, byGroupID)
+		byID[path] = changed
 	}
+	fresh.Groups = slices.SortedFunc(maps.Values(byID), func(a, b *Group) int { return id.Compare(a.ID, b.ID) })
 	return &fresh, nil
 }

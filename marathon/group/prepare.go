@@ -22,7 +22,7 @@ func Prepare(from, to *Root, version timestamp.Timestamp, settings Settings) (*R
 		return nil, err
 	}
 	to = StampVersions(from, to, version)
-	if err := Validate(to, settings); err != nil {
+	if err := Validate(from, to, settings); err != nil {
 		return nil, err
 	}
 	if err := validateResidents(from, to); err != nil {

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"maps"
 	"slices"
 
 	"stoa/marathon/app"
@@ -18,6 +19,37 @@ func (r *Root) WithApp(a *app.App, version timestamp.Timestamp) *Root {
 		parent.Groups = slices.Delete(slices.Clone(parent.Groups), at, at+1)
 	}
 	return r.WithGroup(&parent, version)
+}
+
+// WithApps is WithApp for many apps of different ids at once.
+func (r *Root) WithApps(apps []*app.App, version timestamp.Timestamp) *Root {
+	byParent := map[id.Path][]*app.App{}
+	for _, a := range apps {
+		byParent[a.ID.Parent()] = append(byParent[a.ID.Parent()], a)
+	}
+	result := r
+	for _, parentID := range slices.SortedFunc(maps.Keys(byParent), id.Compare) {
+		parent := *result.groupOrNew(parentID)
+		fresh := byParent[parentID]
+		replaced := make(map[id.Path]bool, len(fresh))
+		for _, a := range fresh {
+			replaced[a.ID] = true
+		}
+		for _, a := range parent.Apps {
+			if !replaced[a.ID] {
+				fresh = append(fresh, a)
+			}
+		}
+		parent.Apps = sortedApps(fresh)
+		parent.Groups = slices.DeleteFunc(slices.Clone(parent.Groups), func(g *Group) bool { return replaced[g.ID] && !g.HasApps() })
+		result = result.WithGroup(&parent, version)
+	}
+	return result
+}
+
+func sortedApps(apps []*app.App) []*app.App {
+	slices.SortFunc(apps, func(a, b *app.App) int { return id.Compare(a.ID, b.ID) })
+	return apps
 }
 
 // WithoutApp gives a tree without the app; the enclosing group stays, even when empty.

@@ -10,11 +10,14 @@ import (
 	"stoa/marathon/id"
 )
 
-// Validate judges the whole tree (RootGroup.validRootGroup). The error is an *app.ValidationError.
-func Validate(root *Root, settings Settings) error {
+// Validate judges the whole tree (RootGroup.validRootGroup), except for apps that are in
+// from as they are: they have been judged before, and flags that changed since must not
+// make them stand in the way of others. The error is an *app.ValidationError.
+func Validate(from, root *Root, settings Settings) error {
 	var rules app.Rules
 	rules.Must(!Cyclic(root), "/", "Dependency graph has cyclic dependencies.")
-	for a := range root.AllApps() {
+	changed, count := changedApps(from, root)
+	for _, a := range changed {
 		// The path of what is wrong inside the app is lost, as in the original.
 		rules.Under("/apps/"+a.ID.String(), flat(func(inner *app.Rules) {
 			a.BasicRules(inner, settings.Features)
@@ -28,20 +31,25 @@ func Validate(root *Root, settings Settings) error {
 		index++
 	}
 	uniqueVolumes(&rules, root)
-	for a := range root.AllApps() {
+	for _, a := range changed {
 		rules.Under("/apps/"+a.ID.String(), flat(func(inner *app.Rules) {
 			a.RoleRules(inner, root.RolesFor(a.ID, settings.MesosRole, true))
 		}))
 	}
-	if settings.MaxApps > 0 {
-		count := 0
-		for range root.AllApps() {
-			count++
-		}
-		rules.Must(count <= settings.MaxApps, "/", fmt.Sprintf(
-			"This Marathon instance may only handle up to %d Apps! (Override with command line option --max_apps)", settings.MaxApps))
-	}
+	rules.Must(settings.MaxApps <= 0 || count <= settings.MaxApps, "/", fmt.Sprintf(
+		"This Marathon instance may only handle up to %d Apps! (Override with command line option --max_apps)", settings.MaxApps))
 	return rules.Err()
+}
+
+// changedApps gives the apps of root that are not in from as they are, and the number of all.
+func changedApps(from, root *Root) (changed []*app.App, count int) {
+	for a := range root.AllApps() {
+		count++
+		if from.App(a.ID) != a {
+			changed = append(changed, a)
+		}
+	}
+	return changed, count
 }
 
 // flat collects rules and forgets their paths.

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bufio"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -9,10 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"stoa/internal/mesos/mesospb"
 	"stoa/marathon/app"
-	"stoa/marathon/id"
-	"stoa/marathon/instance"
 	"stoa/marathon/timestamp"
 )
 
@@ -250,120 +246,6 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-// placed is an instance that runs on an agent.
-func placed(appID id.Path, uuid, host string, condition instance.Condition) *instance.Instance {
-	state := mesospb.TaskState_TASK_RUNNING
-	instanceID := appID.Safe() + ".instance-" + uuid
-	return &instance.Instance{
-		ID: instanceID, AppID: appID, Version: t0, Role: "*",
-		State: instance.State{Condition: condition, Goal: instance.GoalRunning},
-		Agent: &instance.AgentInfo{Host: host, AgentID: "S2"},
-		Tasks: []instance.Task{{
-			ID: instanceID + "._app.1", Version: t0, Condition: condition, StagedAt: (t0 + 293).Time(), StartedAt: (t0 + 1994).Time(),
-			Status:  &mesospb.TaskStatus{State: &state},
-			Network: instance.NetworkInfo{HostName: host, HostPorts: []int{31044}, IPAddresses: []instance.IPAddress{{Address: "10.0.7.4", Protocol: "IPv4"}}},
-		}},
-	}
-}
-
-const (
-	uuid1 = "5c1d2e00-65d5-11eb-9f0a-0242ac110003"
-	uuid2 = "5c1d2e01-65d5-11eb-9f0a-0242ac110003"
-)
-
-func TestTasks(t *testing.T) {
-	a := start(t, func(o *Options) { o.TextPlainTasks = true })
-	a.do("POST", "/v2/apps", `{"id":"/shop/web","cmd":"sleep 100","instances":2}`)
-	a.backend.finish()
-	one, two := placed("/shop/web", uuid1, "a1", instance.Running), placed("/shop/web", uuid2, "a2", instance.Failed)
-	a.backend.view.Instances = map[id.Path][]*instance.Instance{"/shop/web": {one, two}}
-	a.backend.view.Health = map[string][]Health{one.ID: {{InstanceID: one.ID, FirstSuccess: t0, LastSuccess: t0 + 1}}}
-	a.backend.view.Failures = map[id.Path]*TaskFailure{"/shop/web": {AppID: "/shop/web", Host: "a2", Message: "exit 1", State: "TASK_FAILED", TaskID: "x", Timestamp: t0, Version: t0}}
-	running := `{"appId":"/shop/web","healthCheckResults":[{"alive":true,"consecutiveFailures":0,"firstSuccess":"` + t0Text + `","instanceId":"instance [shop_web.instance-` + uuid1 + `]","lastSuccess":"2021-02-03T04:05:06.008Z"}],"host":"a1","id":"shop_web.instance-` + uuid1 + `._app.1","ipAddresses":[{"ipAddress":"10.0.7.4","protocol":"IPv4"}],"ports":[31044],"servicePorts":[],"slaveId":"S2","state":"TASK_RUNNING","stagedAt":"2021-02-03T04:05:06.300Z","startedAt":"2021-02-03T04:05:08.001Z","version":"` + t0Text + `","localVolumes":[],"role":"*"}`
-	failed := `{"appId":"/shop/web","healthCheckResults":[],"host":"a2","id":"shop_web.instance-` + uuid2 + `._app.1","ipAddresses":[{"ipAddress":"10.0.7.4","protocol":"IPv4"}],"ports":[],"servicePorts":[],"slaveId":"S2","state":"TASK_FAILED","localVolumes":[],"role":"*"}`
-	a.want(a.do("GET", "/v2/apps/shop/web/tasks", ""), 200, `{"tasks":[`+running+`,`+failed+`]}`)
-	a.want(a.do("GET", "/v2/apps/shop/*/tasks", ""), 200, `{"tasks":[`+running+`,`+failed+`]}`)
-	withPorts := strings.Replace(running, `"servicePorts":[]`, `"servicePorts":[10000]`, 1)
-	a.want(a.do("GET", "/v2/tasks?status=running", ""), 200, `{"tasks":[`+withPorts+`]}`)
-	a.want(a.do("GET", "/v2/tasks?status[]=STAGING", ""), 200, `{"tasks":[]}`)
-	a.want(a.do("GET", "/v2/tasks", "", "Accept: text/plain"), 200, "shop_web\t10000\ta1:31044\t\n")
-	shown := a.do("GET", "/v2/apps/shop/web?embed=app.taskStats", "").body
-	for _, want := range []string{
-		`"tasksStaged":0,"tasksRunning":1,"tasksHealthy":1,"tasksUnhealthy":0,"deployments":[],"tasks":[` + running + `,` + failed + `],"lastTaskFailure":{"appId":"/shop/web","host":"a2","message":"exit 1","state":"TASK_FAILED","taskId":"x","timestamp":"` + t0Text + `","version":"` + t0Text + `"},"tasksStats":{"startedAfterLastScaling":{"stats":{"counts":{"staged":0,"running":1,"healthy":1,"unhealthy":0},"lifeTime":{"averageSeconds":-1.994,"medianSeconds":-1.994}}},"withLatestConfig":`,
-	} {
-		if !strings.Contains(shown, want) {
-			t.Errorf("lacks %s\n%s", want, shown)
-		}
-	}
-	a.want(a.do("DELETE", "/v2/apps/shop/web/tasks?host=a1", ""), 200, `{"tasks":[`+running+`]}`)
-	a.want(a.do("DELETE", "/v2/apps/shop/web/tasks/nope", ""), 404, `{"message":"Task 'nope' does not exist","details":[]}`)
-	a.want(a.do("DELETE", "/v2/apps/shop/web/tasks/"+one.ID+"._app.1?wipe=true", ""), 200, `{"task":`+running+`}`)
-	if want := []string{one.ID, one.ID}; strings.Join(a.backend.killed, " ") != strings.Join(want, " ") || !a.backend.wiped {
-		t.Errorf("killed %v, wiped %v", a.backend.killed, a.backend.wiped)
-	}
-	a.want(a.do("POST", "/v2/tasks/delete", `{"ids":["`+one.ID+`._app.1"]}`), 200, `{"tasks":[{"appId":"/shop/web","healthCheckResults":[],…`)
-	a.want(a.do("POST", "/v2/tasks/delete?scale=true", `{"ids":["`+one.ID+`._app.1"]}`), 200, `{"deploymentId":"D2",…`)
-	if now := a.backend.Snapshot().Root.App("/shop/web"); now.Instances != 1 || a.backend.toKill["/shop/web"][0] != one.ID {
-		t.Errorf("%d instances, to kill %v", now.Instances, a.backend.toKill)
-	}
-}
-
-func TestTextIsOffByDefault(t *testing.T) {
-	a := start(t, nil)
-	a.want(a.do("GET", "/v2/tasks", "", "Accept: text/plain"), 406, `"The text/plain output is deprecated. It can be enabled via text_plain_tasks."`)
-	a.want(a.do("GET", "/v2/tasks", "", "Accept: */*"), 200, `{"tasks":[]}`)
-}
-
-func TestGroups(t *testing.T) {
-	a := start(t, nil)
-	r := a.do("POST", "/v2/groups", `{"id":"/g"}`)
-	a.want(r, 201, `{"deploymentId":"D1","version":"`+t0Text+`"}`)
-	a.header(r, "Location", "http://h:8080/g")
-	a.want(a.do("POST", "/v2/groups", `{"id":"/g"}`), 409, `{"message":"Group /g is already created. Use PUT to change this group."}`)
-	a.want(a.do("POST", "/v2/groups", `{}`), 409, `{"message":"Group / is already created. Use PUT to change this group."}`)
-	a.want(a.do("GET", "/v2/groups/g", ""), 200, `{"id":"/g","apps":[],"pods":[],"groups":[],"dependencies":[],"version":"`+t0Text+`","enforceRole":false}`)
-	a.want(a.do("GET", "/v2/apps/g/*", ""), 200, `{"*":[]}`)
-	plan := `{"steps":[{"actions":[{"action":"StartApplication","app":"/g/a"}]},{"actions":[{"action":"ScaleApplication","app":"/g/a"}]}]}`
-	a.want(a.do("PUT", "/v2/groups/g?dryRun=true", `{"apps":[{"id":"a","cmd":"sleep 1"}]}`), 200, plan)
-	a.want(a.do("PUT", "/v2/groups/g", `{"apps":[{"id":"a","cmd":"sleep 1"}],"groups":[{"id":"sub","apps":[{"id":"b","cmd":"sleep 1","dependencies":["../a"]}]}]}`), 200, `{"deploymentId":"D2",…`)
-	a.backend.finish()
-	b := a.backend.Snapshot().Root.App("/g/sub/b")
-	if b == nil || b.Dependencies[0] != "/g/a" {
-		t.Fatalf("nested app: %+v", b)
-	}
-	a.want(a.do("PUT", "/v2/groups/g", `{"scaleBy":2.5}`), 200, `{"deploymentId":"D3",…`)
-	if now := a.backend.Snapshot().Root.App("/g/sub/b"); now.Instances != 3 {
-		t.Errorf("%d instances", now.Instances)
-	}
-	a.backend.finish()
-	a.want(a.do("GET", "/v2/groups/g/versions", ""), 200, `["2021-02-03T04:05:06.009Z","2021-02-03T04:05:06.008Z","`+t0Text+`"]`)
-	a.want(a.do("GET", "/v2/groups/versions/"+t0Text, ""), 200, `{"id":"/","apps":[],"pods":[],"groups":[{"id":"/g","apps":[],"pods":[],"groups":[],"dependencies":[],"version":"`+t0Text+`","enforceRole":false}],"dependencies":[],"version":"`+t0Text+`"}`)
-	a.want(a.do("PUT", "/v2/groups/g", `{"version":"2021-02-03T04:05:06.008Z"}`), 200, `{"deploymentId":"D4",…`)
-	if now := a.backend.Snapshot().Root.App("/g/sub/b"); now.Instances != 1 {
-		t.Errorf("%d instances after the rollback", now.Instances)
-	}
-	a.backend.finish()
-	a.want(a.do("PUT", "/v2/groups/g", `{"version":"1999-01-01T00:00:00.000Z"}`), 422, `{"message":"Group /g not available in version 1999-01-01T00:00:00.000Z"}`)
-	a.want(a.do("PUT", "/v2/groups/g", `{"scaleBy":2,"apps":[]}`), 422, `{"message":"Object is not valid","details":[{"path":"/scaleBy","errors":["not allowed in conjunction with other properties."]}]}`)
-	a.want(a.do("PUT", "/v2/groups/c", `{"apps":[{"id":"a","cmd":"sleep 1","dependencies":["/c/b"]},{"id":"b","cmd":"sleep 1","dependencies":["/c/a"]}]}`), 422, `{"message":"Object is not valid","details":[{"path":"/","errors":["Dependency graph has cyclic dependencies."]}]}`)
-	a.want(a.do("PUT", "/v2/groups/g", `{"apps":[{"id":"/x/a","cmd":"sleep 1"}]}`), 422, `{"message":"Object is not valid","details":[{"path":"/apps(0)/id","errors":["Identifier is not child of '/g'"]}]}`)
-	a.want(a.do("POST", "/v2/apps", `{"id":"/g/sub","cmd":"sleep 1"}`), 422, `{"message":"Object is not valid","details":[{"path":"/groups(0)","errors":["Groups and Applications may not have the same identifier."]}]}`)
-	a.want(a.do("GET", "/v2/groups/g/apps", ""), 200, `[{"id":"/g/a",…`)
-	a.want(a.do("GET", "/v2/groups/none/apps", ""), 200, `[]`)
-	a.want(a.do("GET", "/v2/groups?embed=group.apps", ""), 200, `{"id":"/","apps":[],"pods":[],"groups":[],…`)
-	a.want(a.do("PATCH", "/v2/groups/g", `{"enforceRole":true}`), 200, ``)
-	a.want(a.do("PATCH", "/v2/groups/g/h", `{"enforceRole":true}`), 422, `{"message":"Object is not valid","details":[{"path":"/","errors":["Path needs to be top-level"]}]}`)
-	a.want(a.do("POST", "/v2/apps", `{"id":"/g/roled","cmd":"sleep 1"}`), 201, `{…`)
-	if now := a.backend.Snapshot().Root.App("/g/roled"); now.Role != "g" {
-		t.Errorf("role %s", now.Role)
-	}
-	a.want(a.do("GET", "/v2/groups/none", ""), 404, `{"message":"Group '/none' does not exist","details":[]}`)
-	a.want(a.do("DELETE", "/v2/groups/none", ""), 404, `{"message":"Group '/none' does not exist"}`)
-	a.want(a.do("DELETE", "/v2/groups/g", ""), 409, `{…`)
-	a.want(a.do("DELETE", "/v2/groups/g?force=true", ""), 200, `{…`)
-	a.want(a.do("GET", "/v2/apps", ""), 200, `{"apps":[]}`)
-}
-
 func TestDeploymentsAndQueue(t *testing.T) {
 	a := start(t, nil)
 	a.do("POST", "/v2/apps", `{"id":"/web","cmd":"sleep 100"}`)
@@ -447,55 +329,6 @@ func TestInfoHasEveryKeyInOrder(t *testing.T) {
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("lacks %s\n%s", want, body)
-		}
-	}
-}
-
-func TestEventStream(t *testing.T) {
-	a := start(t, func(o *Options) { o.EventHeartbeat = 20 * time.Millisecond })
-	for _, accept := range []string{"*/*", "text/event-stream, */*", "TEXT/EVENT-STREAM", "text/event-stream;q=1"} {
-		r := a.do("GET", "/v2/events", "", "Accept: "+accept)
-		a.want(r, 405, "<html>…")
-	}
-	request, err := http.NewRequest("GET", a.url+"/v2/events?event_type=api_post_event&event_type=event_stream_attached", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header["Accept"] = []string{"*/*", "text/event-stream"}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	r := reply{Response: response}
-	a.header(r, "Content-Type", "text/event-stream;charset=utf-8")
-	if response.ContentLength != -1 || len(response.TransferEncoding) != 0 || !response.Close {
-		t.Errorf("length %d, encoding %v, close %v", response.ContentLength, response.TransferEncoding, response.Close)
-	}
-	stream := bufio.NewReader(response.Body)
-	frame := func(lines ...string) {
-		t.Helper()
-		for _, want := range lines {
-			line, err := stream.ReadString('\n')
-			for line == "\r\n" && want != "\r\n" && err == nil {
-				line, err = stream.ReadString('\n') // a heartbeat
-			}
-			if err != nil || !strings.HasPrefix(line, want) || !strings.HasSuffix(line, "\r\n") {
-				t.Fatalf("got %q, %v, want %q", line, err, want)
-			}
-		}
-	}
-	frame("event: event_stream_attached\r\n", "data: {\"remoteAddress\":\"127.0.0.1\"}\r\n", "\r\n")
-	frame("\r\n", "\r\n") // heartbeats come by themselves
-	a.do("POST", "/v2/apps", `{"id":"/web","cmd":"sleep 100"}`)
-	frame("event: api_post_event\r\n", "data: 127.0.0.1 /v2/apps", "\r\n")
-	// A subscription that ends, ends the stream.
-	a.backend.streams[0].Close()
-	for {
-		if _, err := stream.ReadString('\n'); err == io.EOF {
-			return
-		} else if err != nil {
-			t.Fatal(err)
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -161,14 +163,19 @@ func (s *server) changeApps(c *gin.Context, partial, create bool) error {
 		}
 	}
 	change := func(root *group.Root, version timestamp.Timestamp) (*group.Root, error) {
+		changed := make(map[id.Path]*app.App, len(updates))
 		for _, u := range updates {
-			fresh, err := u.apply(s, root, root.App(u.id), version)
+			current := changed[u.id]
+			if current == nil {
+				current = root.App(u.id)
+			}
+			fresh, err := u.apply(s, root, current, version)
 			if err != nil {
 				return nil, err
 			}
-			root = root.WithApp(fresh, version)
+			changed[u.id] = fresh
 		}
-		return root, nil
+		return root.WithApps(slices.Collect(maps.Values(changed)), version), nil
 	}
 	result, err := s.Backend.UpdateRoot(c.Request.Context(), change, UpdateOptions{GroupID: id.Root, Force: force})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"stoa/marathon/app"
@@ -25,8 +26,8 @@ func (s *sink) Write(part []byte) (int, error) {
 	return len(part), nil
 }
 
-// BenchmarkListApps reads 5,000 apps with two tasks each.
-func BenchmarkListApps(b *testing.B) {
+// manyApps is a backend with 5,000 apps and two tasks each.
+func manyApps(b *testing.B) *memory {
 	backend := newMemory(t0)
 	definition := []byte(`{"id":"/web","cmd":"sleep 100","env":{"A":"1","B":"2"},"labels":{"HAPROXY_GROUP":"external"},"healthChecks":[{"path":"/health","portIndex":0}],"portDefinitions":[{"port":0}]}`)
 	blank, err := app.Create(definition, id.Root, &app.Settings{Roles: app.Roles{Default: "*", Valid: []string{"*"}}}, t0)
@@ -44,12 +45,31 @@ func BenchmarkListApps(b *testing.B) {
 		}
 	}
 	backend.view.Root = &group.Root{Group: *root}
-	handler := New(Options{Backend: backend})
+	return backend
+}
+
+// BenchmarkListApps reads them all.
+func BenchmarkListApps(b *testing.B) {
+	handler := New(Options{Backend: manyApps(b)})
 	request := httptest.NewRequest("GET", "/v2/apps?embed=apps.tasks", nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		sink := &sink{header: http.Header{}}
 		handler.ServeHTTP(sink, request)
 		b.SetBytes(int64(sink.length))
+	}
+}
+
+// BenchmarkScale changes one of 5,000 apps.
+func BenchmarkScale(b *testing.B) {
+	backend := manyApps(b)
+	backend.settings.ServicePorts.Max = 1 << 16
+	handler := New(Options{Backend: backend})
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		body := strings.NewReader(fmt.Sprintf(`{"instances":%d}`, n%7+1))
+		sink := &sink{header: http.Header{}}
+		handler.ServeHTTP(sink, httptest.NewRequest("PUT", "/v2/apps/app-00042?force=true", body))
+		backend.trees, backend.posted = nil, nil
 	}
 }

@@ -3,6 +3,7 @@ package playjson
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -26,12 +27,14 @@ type LimitError struct{ Message string }
 
 func (e *LimitError) Error() string { return e.Message }
 
-// Limits: the first two are play-json's, which refuses more; the last is our own, for a
-// text that would otherwise take the memory it likes.
+// Limits: the first two are play-json's, which refuses more; the others are our own, for a
+// text that would otherwise take the memory it likes. Four million values are the
+// definitions of some ten thousand apps.
 const (
 	maxNumberText  = 310
 	maxNumberScale = 6178
 	maxDepth       = 1000
+	maxValues      = 4_000_000
 )
 
 // Parse reads the first JSON value of a text. Like the original's parser it looks one token
@@ -59,6 +62,8 @@ type parser struct {
 	token string
 	// field is the name of the member whose value is being read.
 	field string
+	// values counts what has been read.
+	values int
 }
 
 // scope is an array or object that has been opened.
@@ -107,6 +112,9 @@ func (p *parser) readAhead() error {
 
 // value reads a value whose first character c has been consumed.
 func (p *parser) value(c int, value *Value) error {
+	if p.values++; p.values > maxValues {
+		return &LimitError{"JSON has more than " + strconv.Itoa(maxValues) + " values"}
+	}
 	switch c {
 	case '"':
 		p.token = "VALUE_STRING"
@@ -174,7 +182,7 @@ func (p *parser) object(value *Value) error {
 	}
 	p.token = "START_OBJECT"
 	*value = Value{Kind: Object}
-	places := map[string]int{}
+	var places map[string]int
 	for first := true; ; first = false {
 		c, done, err := p.next(first, '}')
 		if err != nil {
@@ -199,13 +207,33 @@ func (p *parser) object(value *Value) error {
 		if err := p.value(c, &member); err != nil {
 			return err
 		}
-		if place, again := places[key]; again {
-			value.Members[place].Value = member
+		if place := placeOf(value.Keys, &places, key); place >= 0 {
+			value.Elements[place] = member
 			continue
 		}
-		places[key] = len(value.Members)
-		value.Members = append(value.Members, Member{key, member})
+		value.Keys = append(value.Keys, key)
+		value.Elements = append(value.Elements, member)
 	}
+}
+
+// placeOf finds a key among the earlier ones of an object; -1 when it is new. Objects with
+// many keys get an index.
+func placeOf(keys []string, index *map[string]int, key string) int {
+	const few = 16
+	if len(keys) < few {
+		return slices.Index(keys, key)
+	}
+	if *index == nil {
+		*index = make(map[string]int, 2*few)
+		for place, earlier := range keys {
+			(*index)[earlier] = place
+		}
+	}
+	if place, again := (*index)[key]; again {
+		return place
+	}
+	(*index)[key] = len(keys)
+	return -1
 }
 
 // next moves to the first character of the next element of the innermost scope, or past its end.

@@ -2,6 +2,7 @@ package playjson
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -44,6 +45,32 @@ func TestNoContentIsToldApart(t *testing.T) {
 	_, err := Parse(nil)
 	var empty *EmptyError
 	if !errors.As(err, &empty) || err.Error() != "No content to map due to end-of-input\n at [Source: (byte[])\"\"; line: 1, column: 0]" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestKeysAreCountedOnceInLargeObjects(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(`{"first":0`)
+	for i := range 40 {
+		fmt.Fprintf(&text, `,"k%d":%d`, i, i)
+	}
+	text.WriteString(`,"first":1,"k39":2,"last":3}`)
+	value, err := Parse([]byte(text.String()))
+	if err != nil || len(value.Keys) != 42 {
+		t.Fatalf("%d keys, %v", len(value.Keys), err)
+	}
+	for key, want := range map[string]string{"first": "1", "k0": "0", "k39": "2", "last": "3"} {
+		if member, ok := value.Get(key); !ok || member.String() != want {
+			t.Errorf("%s is %v", key, member)
+		}
+	}
+}
+
+func TestTooManyValuesAreRefused(t *testing.T) {
+	_, err := Parse([]byte("[" + strings.Repeat("1,", maxValues) + "1]"))
+	var limit *LimitError
+	if !errors.As(err, &limit) {
 		t.Errorf("got %v", err)
 	}
 }

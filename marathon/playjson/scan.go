@@ -272,7 +272,7 @@ func (p *parser) limitedNumber(text string, value *Value) error {
 	if scale > maxNumberScale || scale < -maxNumberScale {
 		return &LimitError{fmt.Sprintf("Number scale (%d) is out of limits for field %q", scale, p.field)}
 	}
-	*value = Value{Kind: Number, Number: number}
+	*value = Value{Kind: Number, Number: &number}
 	return nil
 }
 

@@ -3,6 +3,8 @@
 // numbers in output. Text comes in or goes out; nothing here knows what it means.
 package playjson
 
+import "slices"
+
 // Kind is the type of a JSON value.
 type Kind uint8
 
@@ -16,7 +18,7 @@ const (
 	Object
 )
 
-// Value is one JSON value as it was read.
+// Value is one JSON value as it was read. It is kept small, for there may be millions.
 type Value struct {
 	Kind Kind
 	// Bool is set for kind Bool.
@@ -24,17 +26,12 @@ type Value struct {
 	// Text is the content of a String.
 	Text string
 	// Number is set for kind Number.
-	Number Decimal
-	// Elements are those of an Array.
+	Number *Decimal
+	// Elements are those of an Array; for an Object the values of Keys.
 	Elements []Value
-	// Members are those of an Object, in order of first appearance, each key once with its last value.
-	Members []Member
-}
-
-// Member is one key of an object with its value.
-type Member struct {
-	Key   string
-	Value Value
+	// Keys are those of an Object, in order of first appearance, each once; of a key that
+	// was given more than once the last value counts.
+	Keys []string
 }
 
 // Get looks up a member of an object; ok is false for other kinds.
@@ -42,9 +39,9 @@ func (v *Value) Get(key string) (member *Value, ok bool) {
 	if v.Kind != Object {
 		return nil, false
 	}
-	for i := range v.Members {
-		if v.Members[i].Key == key {
-			return &v.Members[i].Value, true
+	for i := range v.Keys {
+		if v.Keys[i] == key {
+			return &v.Elements[i], true
 		}
 	}
 	return nil, false
@@ -52,17 +49,12 @@ func (v *Value) Get(key string) (member *Value, ok bool) {
 
 // With gives a copy of an object in which key has the value: at its place, or last.
 func (v *Value) With(key string, member Value) Value {
-	fresh := Value{Kind: Object, Members: make([]Member, 0, len(v.Members)+1)}
-	found := false
-	for _, old := range v.Members {
-		if old.Key == key {
-			old.Value, found = member, true
-		}
-		fresh.Members = append(fresh.Members, old)
+	fresh := Value{Kind: Object, Keys: slices.Clone(v.Keys), Elements: slices.Clone(v.Elements)}
+	if i := slices.Index(fresh.Keys, key); i >= 0 {
+		fresh.Elements[i] = member
+		return fresh
 	}
-	if !found {
-		fresh.Members = append(fresh.Members, Member{key, member})
-	}
+	fresh.Keys, fresh.Elements = append(fresh.Keys, key), append(fresh.Elements, member)
 	return fresh
 }
 
@@ -89,13 +81,13 @@ func (v *Value) Append(dst []byte) []byte {
 		return append(dst, ']')
 	case Object:
 		dst = append(dst, '{')
-		for i := range v.Members {
+		for i := range v.Keys {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = AppendString(dst, v.Members[i].Key)
+			dst = AppendString(dst, v.Keys[i])
 			dst = append(dst, ':')
-			dst = v.Members[i].Value.Append(dst)
+			dst = v.Elements[i].Append(dst)
 		}
 		return append(dst, '}')
 	default:
