@@ -411,6 +411,49 @@ func TestDockerContainers(t *testing.T) {
 		}
 	})
 
+	t.Run("persistent volumes and unusual parameters", func(t *testing.T) {
+		work := t.TempDir()
+		logger := slog.New(slog.DiscardHandler)
+		f, err := fetcher.New(fetcher.Config{Logger: logger})
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, err := docker.New(docker.Config{Socket: engine.Socket, WorkDir: work, StopTimeout: time.Second, Fetcher: f, Logger: logger})
+		if err != nil {
+			t.Fatal(err)
+		}
+		volume := filepath.Join(work, "volumes", "roles", "r", "id1")
+		if err := os.MkdirAll(volume, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		task := dockerTask("d-volume", "echo kept > $MESOS_SANDBOX/data/file; hostname; cat /etc/hosts; touch /readonly", mesospb.ContainerInfo_DockerInfo_NONE)
+		task.Container.Docker.Parameters = []*mesospb.Parameter{
+			{Key: proto.String("hostname"), Value: proto.String("myhost")}, {Key: proto.String("read-only"), Value: proto.String("true")},
+		}
+		disk := scalar("disk", 10)
+		disk.Reservations = []*mesospb.Resource_ReservationInfo{{Type: mesospb.Resource_ReservationInfo_DYNAMIC.Enum(), Role: proto.String("r")}}
+		disk.Disk = &mesospb.Resource_DiskInfo{
+			Persistence: &mesospb.Resource_DiskInfo_Persistence{Id: proto.String("id1")},
+			Volume:      &mesospb.Volume{ContainerPath: proto.String("data"), Mode: mesospb.Volume_RW.Enum()},
+		}
+		task.Resources = append(task.Resources, disk)
+		r := launch(t, own, task)
+		statuses := r.AwaitState(mesospb.TaskState_TASK_FAILED)
+		if message := statuses[len(statuses)-1].GetMessage(); message != "Container exited with status 1" {
+			t.Errorf("message %q", message)
+		}
+		if data, err := os.ReadFile(filepath.Join(volume, "file")); err != nil || string(data) != "kept\n" {
+			t.Errorf("volume: %q, %v", data, err)
+		}
+		if !strings.HasPrefix(r.read("stdout"), "myhost\n") {
+			t.Errorf("stdout %q", r.read("stdout"))
+		}
+		r.end()
+		if slices.Contains(engine.Containers(), r.name()) {
+			t.Error("the container is still there although nothing delays its removal")
+		}
+	})
+
 	t.Run("destroy stops the container", func(t *testing.T) {
 		r := launch(t, c, dockerTask("d-destroy", "sleep 1000", mesospb.ContainerInfo_DockerInfo_NONE))
 		r.AwaitState(mesospb.TaskState_TASK_RUNNING)

@@ -42,8 +42,8 @@ type Config struct {
 	Executable string
 	// SwitchUser is --switch_user: run containers as the Spec's user.
 	SwitchUser bool
-	// Ended, if set, is called after the process tree of a container is gone and before its
-	// Termination is given, which it may amend. The context bounds it.
+	// Ended, if set, is called after the process tree of a container that ran is gone and before
+	// its Termination is given, which it may amend. The context bounds it.
 	Ended  func(ctx context.Context, spec containerizer.Spec, termination *containerizer.Termination)
 	Logger *slog.Logger
 }
@@ -72,6 +72,8 @@ type container struct {
 	waiters []chan containerizer.Termination
 
 	destroyed bool
+	// released is true once the first process was let go.
+	released bool
 	// recovered is true if an earlier run of the agent launched it.
 	recovered bool
 	resources []*mesospb.Resource
@@ -215,7 +217,7 @@ func (l *Launcher) add(box *container) error {
 
 // finish gives the Termination to everyone who waits and forgets the container.
 func (l *Launcher) finish(box *container, termination containerizer.Termination) {
-	if l.config.Ended != nil {
+	if l.config.Ended != nil && box.released {
 		ctx, cancel := context.WithTimeout(context.Background(), killTimeout)
 		l.config.Ended(ctx, box.spec, &termination)
 		cancel()

@@ -22,6 +22,7 @@ func (l *Launcher) Recover(ctx context.Context, recovered containerizer.Recovere
 		running:   make(chan struct{}),
 		ended:     make(chan struct{}),
 		recovered: true,
+		released:  true,
 		resources: recovered.Spec.Resources,
 	}
 	close(box.running)

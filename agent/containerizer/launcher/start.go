@@ -160,6 +160,7 @@ func (l *Launcher) start(ctx context.Context, box *container, program Program, a
 	if err := launch.Write(release, program.Info); err != nil {
 		return abandon(fmt.Errorf("Failed to synchronize with child process: %w", err))
 	}
+	box.released = true
 	l.logger.Info("executor started", "container", box.id, "pid", pid)
 	return cmd, nil
 }
