@@ -122,9 +122,7 @@ func TestAllocatorProperties(t *testing.T) {
 		sizes := []string{"cpus:4;mem:512;ports:[1-100]", "cpus:1;mem:64", "cpus(a):2;mem(a):64;cpus:1", "mem:16;disk:10"}
 		r.Repeat(map[string]func(*rapid.T){
 			"": func(r *rapid.T) {
-				for _, one := range a.Run(now) {
-					out = append(out, one)
-				}
+				out = append(out, a.Run(now)...)
 				for id, ag := range a.agents {
 					var given resources.Resources
 					for _, one := range out {

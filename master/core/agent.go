@@ -68,8 +68,6 @@ type Agent struct {
 	observer *observer
 	// reregisterTimer runs while the agent is disconnected.
 	reregisterTimer *timer
-	// leaving says that a registry write will end the agent's registration.
-	leaving bool
 
 	rev uint64
 }

@@ -41,13 +41,11 @@ func multiRole(info *mesospb.FrameworkInfo) bool {
 }
 
 func frameworkRoles(info *mesospb.FrameworkInfo) error {
-	//lint:ignore SA1019 frameworks without MULTI_ROLE have nothing else
 	role := info.Role
 	if !multiRole(info) {
 		if len(info.GetRoles()) > 0 {
 			return errors.New("'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable")
 		}
-		//lint:ignore SA1019 as above
 		return wrap("'FrameworkInfo.role' is not a valid role: ", roles.Validate(info.GetRole()))
 	}
 	if role != nil {
