@@ -48,11 +48,24 @@ func (s *server) events(c *gin.Context) error {
 	return nil
 }
 
+// sendTime is how long a client may leave a frame lying before its stream ends.
+const sendTime = 30 * time.Second
+
 // stream writes frames until the client or the subscription is gone.
 func (s *server) stream(c *gin.Context, subscription Subscription) {
+	connection := http.NewResponseController(c.Writer)
+	send := func(part string) bool {
+		// The wall clock: deadlines of sockets know no other.
+		if err := connection.SetWriteDeadline(time.Now().Add(sendTime)); err != nil {
+			return false
+		}
+		if _, err := io.WriteString(c.Writer, part); err != nil {
+			return false
+		}
+		return connection.Flush() == nil
+	}
 	heartbeat := time.NewTicker(s.EventHeartbeat)
 	defer heartbeat.Stop()
-	var frame []byte
 	for {
 		select {
 		case <-c.Request.Context().Done():
@@ -61,22 +74,13 @@ func (s *server) stream(c *gin.Context, subscription Subscription) {
 			if !open {
 				return
 			}
-			frame = append(frame[:0], "event: "...)
-			frame = append(frame, event.Type...)
-			frame = append(frame, "\r\ndata: "...)
-			frame = append(frame, event.JSON...)
-			frame = append(frame, "\r\n\r\n"...)
-			if _, err := c.Writer.Write(frame); err != nil {
+			if !send("event: " + event.Type + "\r\ndata: " + string(event.JSON) + "\r\n\r\n") {
 				return
 			}
-			c.Writer.Flush()
 		case <-heartbeat.C:
 			// An empty line in two halves: a dead peer shows with the second.
-			for _, half := range [...]string{"\r", "\n"} {
-				if _, err := io.WriteString(c.Writer, half); err != nil {
-					return
-				}
-				c.Writer.Flush()
+			if !send("\r") || !send("\n") {
+				return
 			}
 		}
 	}

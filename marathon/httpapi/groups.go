@@ -114,7 +114,7 @@ func (s *server) groupApps(c *gin.Context, groupID id.Path) error {
 }
 
 // groupVersions is GET /v2/groups/{id}/versions: the versions of the tree in which the
-// group was there. All of them are versions of the whole tree.
+// group is there, newest first.
 func (s *server) groupVersions(c *gin.Context, groupID id.Path) error {
 	if s.Backend.Snapshot().Root.Find(groupID) == nil {
 		return messageAndNothing(c, http.StatusNotFound, noGroup(groupID).Error())
@@ -123,8 +123,18 @@ func (s *server) groupVersions(c *gin.Context, groupID id.Path) error {
 	if err != nil {
 		return err
 	}
+	var present []timestamp.Timestamp
+	for _, version := range versions {
+		found, err := s.storedGroup(c, groupID, version)
+		if err != nil {
+			return err
+		}
+		if found != nil {
+			present = append(present, version)
+		}
+	}
 	w := newDocument()
-	writeTimes(w, versions)
+	writeTimes(w, present)
 	return answer(c, w)
 }
 
@@ -149,6 +159,9 @@ func (s *server) groupVersion(c *gin.Context, groupID id.Path, rawVersion string
 
 // storedGroup looks up a group in a stored version of the tree; nil when there is none.
 func (s *server) storedGroup(c *gin.Context, groupID id.Path, version timestamp.Timestamp) (*group.Group, error) {
+	if present := s.Backend.Snapshot().Root; present.Version == version {
+		return present.Find(groupID), nil
+	}
 	root, err := s.Backend.RootVersion(c.Request.Context(), version)
 	if err != nil || root == nil {
 		return nil, err

@@ -25,6 +25,7 @@ func TestGroups(t *testing.T) {
 	}
 	a.backend.finish()
 	a.want(a.do("GET", "/v2/groups/g/versions", ""), 200, `["2021-02-03T04:05:06.009Z","2021-02-03T04:05:06.008Z","`+t0Text+`"]`)
+	a.want(a.do("GET", "/v2/groups/g/sub/versions", ""), 200, `["2021-02-03T04:05:06.009Z","2021-02-03T04:05:06.008Z"]`)
 	a.want(a.do("GET", "/v2/groups/versions/"+t0Text, ""), 200, `{"id":"/","apps":[],"pods":[],"groups":[{"id":"/g","apps":[],"pods":[],"groups":[],"dependencies":[],"version":"`+t0Text+`","enforceRole":false}],"dependencies":[],"version":"`+t0Text+`"}`)
 	a.want(a.do("PUT", "/v2/groups/g", `{"version":"2021-02-03T04:05:06.008Z"}`), 200, `{"deploymentId":"D4",…`)
 	if now := a.backend.Snapshot().Root.App("/g/sub/b"); now.Instances != 1 {

@@ -40,8 +40,10 @@ const (
 // Parse reads the first JSON value of a text. Like the original's parser it looks one token
 // further, so that a wrong token behind the value is an error, but whatever comes after a
 // right one is not read. Errors are *SyntaxError, *EmptyError and *LimitError.
-func Parse(text []byte) (Value, error) {
-	p := &parser{text: bytes.TrimPrefix(text, []byte("\xEF\xBB\xBF")), source: text, token: "null"}
+func Parse(text []byte) (Value, error) { return parse(text, maxValues) }
+
+func parse(text []byte, limit int) (Value, error) {
+	p := &parser{limit: limit, text: bytes.TrimPrefix(text, []byte("\xEF\xBB\xBF")), source: text, token: "null"}
 	var value Value
 	err := p.run(&value)
 	if err != nil {
@@ -62,8 +64,8 @@ type parser struct {
 	token string
 	// field is the name of the member whose value is being read.
 	field string
-	// values counts what has been read.
-	values int
+	// values counts what has been read, up to limit.
+	values, limit int
 }
 
 // scope is an array or object that has been opened.
@@ -112,8 +114,8 @@ func (p *parser) readAhead() error {
 
 // value reads a value whose first character c has been consumed.
 func (p *parser) value(c int, value *Value) error {
-	if p.values++; p.values > maxValues {
-		return &LimitError{"JSON has more than " + strconv.Itoa(maxValues) + " values"}
+	if p.values++; p.values > p.limit {
+		return &LimitError{"JSON has more than " + strconv.Itoa(p.limit) + " values"}
 	}
 	switch c {
 	case '"':
