@@ -76,9 +76,12 @@ const (
 	maxCompletedTasks      = 200
 	updateRetryMin         = 10 * time.Second
 	updateRetryMax         = 10 * time.Minute
+	registerRetryMin       = time.Second
 	registerRetryMax       = time.Minute
-	defaultPingTimeout     = 75 * time.Second
-	executorHeartbeat      = 30 * time.Minute
+	// registerPause is the least time between two attempts, whatever chance says.
+	registerPause      = 10 * time.Millisecond
+	defaultPingTimeout = 75 * time.Second
+	executorHeartbeat  = 30 * time.Minute
 )
 
 // Core is the state of one agent. Make it with New and feed it with Step.

@@ -74,13 +74,16 @@ func (c *Core) redetect() {
 func (c *Core) scheduleRegistration(delay, next time.Duration) {
 	c.cancel(&c.registerTimer)
 	wait := time.Duration(float64(delay) * c.options.Random())
+	if delay >= registerRetryMin {
+		wait = max(wait, registerPause)
+	}
 	c.registerTimer = c.after(wait, func() {
 		c.registerTimer = 0
 		if c.master == "" || c.state != Disconnected {
 			return
 		}
 		c.register()
-		limit := min(max(next, time.Second), registerRetryMax)
+		limit := min(max(next, registerRetryMin), registerRetryMax)
 		c.scheduleRegistration(limit, limit*2)
 	})
 }
