@@ -363,3 +363,43 @@ func FuzzCreate(f *testing.F) {
 		}
 	})
 }
+
+func FuzzUpdate(f *testing.F) {
+	for _, seed := range []string{
+		`{"instances":3}`, `{"container":{"docker":{"image":"nginx","network":"BRIDGE"}},"ipAddress":{}}`, `{"networks":[{}],"ports":[1],"uris":["a"]}`,
+		`{"healthChecks":[{"command":{"value":"x"},"protocol":"COMMAND"}],"constraints":[["a","IS","b"]],"upgradeStrategy":{"maximumOverCapacity":0,"minimumHealthCapacity":1}}`,
+		`{"container":{"type":"MESOS","volumes":[{"containerPath":"a","persistent":{"size":1},"mode":"RW"}]},"residency":{},"role":"prod","resourceLimits":{"cpus":"unlimited"}}`,
+	} {
+		f.Add(seed)
+	}
+	s := &Settings{Features: []string{"secrets", "external_volumes"}, DefaultNetworkName: "net", Roles: Roles{Default: "prod", Valid: []string{"*", "prod"}}}
+	old, err := Create([]byte(`{"id":"/web","cmd":"sleep 1","env":{"A":"1"}}`), id.Root, s, t0)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		document, err := playjson.Parse([]byte(text))
+		if err != nil {
+			return
+		}
+		definition, err := ReadUpdate(&document)
+		if err != nil {
+			return
+		}
+		if definition, err = definition.NormaliseUpdate(id.Root, s); err != nil {
+			return
+		}
+		if fresh, err := definition.CreateFromUpdate("/new", s, t0); err == nil && fresh.ID != "/new" {
+			t.Fatalf("created %s", fresh.ID)
+		}
+		now, err := definition.Update(old, s)
+		if err != nil {
+			return
+		}
+		// The same update again changes nothing more.
+		again, err := definition.Update(now, s)
+		if err != nil || !now.SameDefinition(again) {
+			t.Fatalf("%v\n%s\n%s", err, now.Append(nil, playjson.Jackson), again.Append(nil, playjson.Jackson))
+		}
+	})
+}
