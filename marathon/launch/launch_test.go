@@ -124,6 +124,9 @@ func TestReasons(t *testing.T) {
 			a.Labels = app.Map[string]{{Key: "GPU_SCHEDULING_BEHAVIOR", Value: "unrestricted"}}
 		}, gpus, "launched"},
 		{"gpus used", func(a *app.App) { a.Resources.GPUs = 1 }, gpus, "launched"},
+		{"a resident app without a reservation", func(a *app.App) {
+			a.Container = &app.Container{Type: app.ContainerMesos, Volumes: []app.Volume{{Persistent: &app.PersistentVolume{Size: 1}}}}
+		}, offer(), "NoCorrespondingReservationFound"},
 		{"a volume is no disk", func(a *app.App) { a.Resources.Disk = 10 }, only, "InsufficientDisk"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -106,6 +106,11 @@ func (m *Matcher) Match(pool *Pool, req Request, now time.Time) (*Launch, []Reas
 	if !pool.offers(accepted) {
 		reasons = append(reasons, UnfulfilledRole)
 	}
+	if a.IsResident() {
+		// Its tasks run on reserved volumes only, and no offer carries any: reservations
+		// are not made yet. Running it without its volumes would lose what it writes.
+		reasons = append(reasons, NoCorrespondingReservationFound)
+	}
 	if len(reasons) > 0 {
 		return nil, reasons
 	}
