@@ -271,6 +271,9 @@ func (c *Core) sendUpdateAgent() {
 		m.Operations.Operations = append(m.Operations.Operations, o.message)
 	}
 	c.emit(Send{To: c.master, Body: m})
+	for _, o := range c.operations {
+		c.forwardOperation(o, updateRetryMin)
+	}
 }
 
 // ping answers the master's liveness check in every state.
