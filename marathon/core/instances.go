@@ -135,7 +135,7 @@ func (c *Core) add(a *app.App, n int, now time.Time) {
 			next := i.Reschedule(a.Version(), now)
 			c.put(next, now)
 			c.publish(event.InstanceChanged{Instance: next}, now)
-			c.grow(a.ID)
+			c.demand.grew[next.Role] = true
 			n--
 		}
 	}
@@ -143,7 +143,7 @@ func (c *Core) add(a *app.App, n int, now time.Time) {
 		i := instance.NewScheduled(instance.NewID(a.ID, c.settings.NewInstanceUUID()), a.ID, a.Role, a.Version(), now)
 		c.put(i, now)
 		c.publish(event.InstanceChanged{Instance: i}, now)
-		c.grow(a.ID)
+		c.demand.grew[i.Role] = true
 	}
 }
 
@@ -199,7 +199,7 @@ func (c *Core) conditionChanged(old, next *instance.Instance, now time.Time) {
 		c.requestCheck(next.AppID)
 	}
 	if next.Scheduled() {
-		c.grow(next.AppID)
+		c.demand.grew[next.Role] = true
 	}
 }
 

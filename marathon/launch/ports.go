@@ -87,43 +87,48 @@ func (p *Pool) holder(port uint64, accepted []string) *mesospb.Resource {
 }
 
 // randomPorts gives up to n consecutive ports from a random place: the ranges are
-// shuffled and strung together, and the end continues at the beginning. Tasks of
-// different apps thus seldom get the same port one after the other, so that load
-// balancers can keep up.
+// strung together, and the end continues at the beginning. Tasks of different apps thus
+// seldom get the same port one after the other, so that load balancers can keep up.
 func (p *Pool) randomPorts(n int, without []int, accepted []string, random *rand.Rand) []foundPort {
 	if n == 0 {
 		return nil
 	}
-	var ranges []portRange
 	total := uint64(0)
-	for _, r := range p.ports {
-		if slices.Contains(accepted, r.role) {
-			ranges = append(ranges, r)
-			total += r.end - r.begin + 1
+	for i := range p.ports {
+		if slices.Contains(accepted, p.ports[i].role) {
+			total += p.ports[i].end - p.ports[i].begin + 1
 		}
 	}
 	if total == 0 {
 		return nil
 	}
-	random.Shuffle(len(ranges), func(i, j int) { ranges[i], ranges[j] = ranges[j], ranges[i] })
-	start := random.Uint64N(total)
-	at := 0
-	for size := ranges[at].end - ranges[at].begin + 1; start >= size; size = ranges[at].end - ranges[at].begin + 1 {
-		start -= size
-		at++
-	}
-	port := ranges[at].begin + start
+	skip := random.Uint64N(total)
 	var out []foundPort
-	for range total {
-		if !slices.Contains(without, int(port)) {
-			out = append(out, foundPort{int(port), ranges[at].resource})
-			if len(out) == n {
-				break
+	// Two rounds: from the place on, and from the beginning up to it.
+	for left := total; left > 0; {
+		for i := range p.ports {
+			r := &p.ports[i]
+			if !slices.Contains(accepted, r.role) {
+				continue
 			}
-		}
-		if port++; port > ranges[at].end {
-			at = (at + 1) % len(ranges)
-			port = ranges[at].begin
+			size := r.end - r.begin + 1
+			if skip >= size {
+				skip -= size
+				continue
+			}
+			for port := r.begin + skip; port <= r.end && left > 0; port++ {
+				left--
+				if slices.Contains(without, int(port)) {
+					continue
+				}
+				if out = append(out, foundPort{int(port), r.resource}); len(out) == n {
+					return out
+				}
+			}
+			skip = 0
+			if left == 0 {
+				return out
+			}
 		}
 	}
 	return out
