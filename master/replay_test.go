@@ -15,6 +15,7 @@ import (
 	"stoa/internal/mesos/mesosjson"
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/resources"
+	"stoa/internal/store"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
@@ -215,4 +216,31 @@ func firstBody(s script, name string) string {
 		}
 	}
 	return ""
+}
+
+// The master was restarted: it knows the agent from its registry, and learns the task
+// and the framework from the agent.
+func TestReplayMasterRestart(t *testing.T) {
+	s := readScript(t, "master-restart.json")
+	dir := t.TempDir()
+	state, err := store.OpenFile(filepath.Join(dir, "master.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := message(t, s.Steps[0].FromAgent, s.Steps[0].BodyHex).(*internalpb.ReregisterSlaveMessage).Slave
+	record, err := proto.Marshal(&internalpb.Registry_Slave{Info: info})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := state.Apply(t.Context(), store.Put("registry/agents/"+info.GetId().GetValue(), record)); err != nil {
+		t.Fatal(err)
+	}
+	if err := state.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m := startMaster(t, dir, func(c *Config) {
+		c.Core.AgentPingTimeout = 2 * time.Second
+		c.Core.MaxAgentPingTimeouts = 2
+	})
+	s.replay(t, m, startAgent(t, m))
 }
