@@ -103,6 +103,7 @@ func rootCommand(p process) *cobra.Command {
 		daemon("agent", "Run an agent, as mesos-agent", runAgent),
 		daemon("marathon", "Run Marathon", runMarathon),
 		daemon("init-wrapper", "Run master, agent or marathon with the configuration of the original's package", runInitWrapper),
+		simCommand(),
 	)
 	return root
 }
