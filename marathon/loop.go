@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"stoa/internal/mesos/schedulerpb"
@@ -12,6 +13,10 @@ import (
 	"stoa/marathon/core"
 	"stoa/marathon/storage"
 )
+
+// viewGap is the shortest time between two pictures of the state that differ in results
+// of health checks only.
+const viewGap = 100 * time.Millisecond
 
 // errStopped says that the service does not run any more.
 var errStopped = errors.New("marathon: stopped")
@@ -43,6 +48,7 @@ func (s *Service) loop(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var pending core.Effects
+	var pictured time.Time
 	idle := true
 	for {
 		inbox := s.inbox
@@ -66,13 +72,18 @@ func (s *Service) loop(ctx context.Context) error {
 		next := s.core.Take()
 		pending.Writes = append(pending.Writes, next.Writes...)
 		pending.After = append(pending.After, next.After...)
-		if idle && !pending.Empty() {
+		if idle && (!pending.Empty() || s.core.Changed() && time.Since(pictured) >= viewGap) {
 			s.batches <- batch{pending, s.core.View()}
-			pending, idle = core.Effects{}, false
+			pending, idle, pictured = core.Effects{}, false, time.Now()
 		}
+		wait := time.Duration(math.MaxInt64)
 		if due := s.core.Next(); !due.IsZero() {
-			timer.Reset(max(0, due.Sub(at)))
+			wait = max(0, due.Sub(at))
 		}
+		if idle && s.core.Changed() {
+			wait = min(wait, max(0, viewGap-time.Since(pictured)))
+		}
+		timer.Reset(wait)
 	}
 }
 

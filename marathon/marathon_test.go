@@ -204,6 +204,42 @@ func TestTasksGoOnWhileMarathonRestarts(t *testing.T) {
 	}
 }
 
+func TestAppsComeBackAfterTheFrameworkWasRemoved(t *testing.T) {
+	c := newCluster(t)
+	path := filepath.Join(t.TempDir(), "marathon.db")
+	d := start(t, c, path)
+	d.do("POST", "/v2/apps", `{"id":"/web","cmd":"sleep 1","cpus":0.1,"mem":10,"instances":2}`)
+	until(t, "both run", func() bool { return len(d.tasks("/web", "TASK_RUNNING")) == 2 })
+	before := d.tasks("/web", "TASK_RUNNING")
+	c.remove()
+	err := <-d.done
+	close(d.done)
+	if !errors.Is(err, marathon.ErrFrameworkRemoved) {
+		t.Fatalf("Run returned %v", err)
+	}
+	d.store.Close()
+	d = start(t, c, path)
+	until(t, "both run again", func() bool { return len(d.tasks("/web", "TASK_RUNNING")) == 2 && len(c.running()) == 2 })
+	for _, taskID := range d.tasks("/web", "TASK_RUNNING") {
+		if slices.Contains(before, taskID) {
+			t.Errorf("%s cannot run any more", taskID)
+		}
+	}
+}
+
+func TestAbdicationEndsTheProcess(t *testing.T) {
+	c := newCluster(t)
+	d := start(t, c, filepath.Join(t.TempDir(), "marathon.db"))
+	if status, _ := d.do("DELETE", "/v2/leader", ""); status != http.StatusOK {
+		t.Fatalf("status %d", status)
+	}
+	err := <-d.done
+	close(d.done)
+	if !errors.Is(err, marathon.ErrAbdicated) {
+		t.Errorf("Run returned %v", err)
+	}
+}
+
 func TestFrameworkInfo(t *testing.T) {
 	c := newCluster(t)
 	d := start(t, c, filepath.Join(t.TempDir(), "marathon.db"))
@@ -269,6 +305,34 @@ func TestLifeOfAnAppOverTheAPI(t *testing.T) {
 	if status, _ := d.do("GET", "/v2/apps/web", ""); status != http.StatusNotFound {
 		t.Errorf("status %d after the delete", status)
 	}
+}
+
+func TestHealthIsShownAsItChanges(t *testing.T) {
+	c := newCluster(t)
+	d := start(t, c, filepath.Join(t.TempDir(), "marathon.db"))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	d.do("POST", "/v2/apps", fmt.Sprintf(`{"id":"/web","cmd":"sleep 1","healthChecks":[
+		{"protocol":"TCP","port":%d,"intervalSeconds":1,"gracePeriodSeconds":0}]}`, l.Addr().(*net.TCPAddr).Port))
+	last := func() string {
+		_, answer := d.do("GET", "/v2/apps/web/tasks", "")
+		list, _ := answer["tasks"].([]any)
+		if len(list) == 0 {
+			return ""
+		}
+		results, _ := list[0].(map[string]any)["healthCheckResults"].([]any)
+		if len(results) == 0 {
+			return ""
+		}
+		at, _ := results[0].(map[string]any)["lastSuccess"].(string)
+		return at
+	}
+	var first string
+	until(t, "it is healthy", func() bool { first = last(); return first != "" })
+	until(t, "the next success shows", func() bool { return last() > first })
 }
 
 func TestOlderTreesComeBack(t *testing.T) {

@@ -69,7 +69,7 @@ func (c *cluster) serve(w http.ResponseWriter, r *http.Request) {
 func (c *cluster) subscribe(w http.ResponseWriter, r *http.Request, s *schedulerpb.Call_Subscribe) {
 	c.mu.Lock()
 	if c.framework == "" {
-		c.framework = "framework-0000"
+		c.framework = fmt.Sprintf("framework-%04d", len(c.frameworks))
 	}
 	c.frameworks = append(c.frameworks, s.GetFrameworkInfo())
 	stream := make(chan *schedulerpb.Event, 1000)
@@ -211,6 +211,17 @@ func (c *cluster) fail(taskID string) {
 	task := c.tasks[taskID]
 	delete(c.tasks, taskID)
 	c.status(task, mesospb.TaskState_TASK_FAILED)
+}
+
+// remove ends the framework for good, with all its tasks.
+func (c *cluster) remove() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.tasks)
+	c.framework = ""
+	c.send(&schedulerpb.Event{
+		Type: schedulerpb.Event_ERROR.Enum(), Error: &schedulerpb.Event_Error{Message: proto.String("Framework has been removed")},
+	})
 }
 
 // running lists the ids of the tasks that run.

@@ -58,6 +58,13 @@ func (v *viewCache) markInstances(appID id.Path) {
 	v.stale[appID] = true
 }
 
+// Changed says that the last View does not show the present state any more. Results of
+// health checks change it without any other effect.
+func (c *Core) Changed() bool {
+	v := &c.view
+	return v.instances == nil || len(v.stale) > 0 || v.health == nil || v.deployments == nil || v.failures == nil
+}
+
 // View pictures the present state.
 func (c *Core) View() *View {
 	v := &c.view
