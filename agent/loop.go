@@ -31,7 +31,7 @@ func (a *Agent) Run(ctx context.Context) error {
 
 	err := a.loop(ctx, running, transport)
 	close(a.done)
-	a.executors.CloseAll()
+	a.executors.CloseAll(flushTime)
 	stop()
 	a.transport.Close()
 	a.working.Wait()
@@ -40,6 +40,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	return err
 }
+
+// flushTime is how long the end of the agent waits for executors to read their last events.
+const flushTime = time.Second
 
 // exit is how the core ends the agent.
 type exit struct{ reason string }

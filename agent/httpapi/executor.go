@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"google.golang.org/protobuf/proto"
@@ -51,6 +52,8 @@ type eventStream struct {
 	queue  []*executorpb.Event
 	closed bool
 	ready  chan struct{}
+	// written is closed when nothing more goes out.
+	written chan struct{}
 }
 
 // NewExecutors returns the API's edge. view gives the newest published state, post hands an event
@@ -81,7 +84,7 @@ func (x *Executors) Accept(call, id uint64) {
 		go x.post(core.StreamClosed{Stream: id})
 		return
 	}
-	s := &eventStream{ready: make(chan struct{}, 1)}
+	s := &eventStream{ready: make(chan struct{}, 1), written: make(chan struct{})}
 	x.streams[id] = s
 	waiting <- answer{id: id, stream: s}
 }
@@ -118,16 +121,25 @@ func (x *Executors) Close(id uint64) {
 	s.wake()
 }
 
-// CloseAll ends every stream after what was sent before.
-func (x *Executors) CloseAll() {
+// CloseAll ends every stream and waits until what was sent before is written, but not
+// longer than patience: an executor may have stopped reading.
+func (x *Executors) CloseAll(patience time.Duration) {
 	x.mutex.Lock()
-	var open []uint64
-	for id := range x.streams {
-		open = append(open, id)
+	open := make(map[uint64]*eventStream, len(x.streams))
+	for id, s := range x.streams {
+		open[id] = s
 	}
 	x.mutex.Unlock()
-	for _, id := range open {
+	for id := range open {
 		x.Close(id)
+	}
+	timeout := time.After(patience)
+	for _, s := range open {
+		select {
+		case <-s.written:
+		case <-timeout:
+			return
+		}
 	}
 }
 
@@ -219,6 +231,7 @@ func (x *Executors) ask(ctx context.Context, call *executorpb.Call) (answer, boo
 // serveStream writes events until the stream is closed at either side.
 func (x *Executors) serveStream(w http.ResponseWriter, r *http.Request, a answer, mediaType string) {
 	defer func() {
+		close(a.stream.written)
 		x.mutex.Lock()
 		delete(x.streams, a.id)
 		x.mutex.Unlock()
@@ -258,10 +271,6 @@ func (x *Executors) serveStream(w http.ResponseWriter, r *http.Request, a answer
 		case <-a.stream.ready:
 		case <-r.Context().Done():
 			return
-		case <-x.done:
-			if events, _ := a.stream.take(); len(events) == 0 {
-				return
-			}
 		}
 	}
 }
