@@ -176,6 +176,7 @@ func (s *Service) do(ctx context.Context, e core.Effect) {
 		case <-ctx.Done():
 		}
 	case core.Publish:
+		journal(s.log, e.Event)
 		s.bus.Publish(e.Event, e.At)
 	case core.Roles:
 		info := s.framework()
