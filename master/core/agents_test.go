@@ -229,7 +229,7 @@ func TestAgentDisconnects(t *testing.T) {
 	w.running(loses, agent, "b", 1)
 	rest := len(w.c.known[loses].Offers)
 
-	w.step(AgentExited{PID: pidOf(1)})
+	w.step(PeerExited{PID: pidOf(1)})
 	if got := w.takeStatuses(1); len(got) != 0 {
 		t.Errorf("the checkpointing framework hears %v", got)
 	}
@@ -257,7 +257,7 @@ func TestAgentDisconnects(t *testing.T) {
 		t.Error("the agent is not offered again")
 	}
 
-	w.step(AgentExited{PID: pidOf(1)})
+	w.step(PeerExited{PID: pidOf(1)})
 	w.takeEvents(1)
 	w.advance(10*time.Minute, pidOf(1))
 	st := w.takeStatuses(1)

@@ -118,7 +118,7 @@ func (c *Core) Step(now time.Time, event Event) {
 		c.agentMessage(e)
 	case Pong:
 		c.pong(e.Observer)
-	case AgentExited:
+	case PeerExited:
 		c.agentExited(e.PID)
 	case Subscribe:
 		c.subscribe(e)

@@ -17,7 +17,7 @@ type Send struct {
 	Message proto.Message
 }
 
-// Link watches the connection to a peer; [AgentExited] follows when it breaks.
+// Link watches the connection to a peer; [PeerExited] follows when it breaks.
 type Link struct{ To string }
 
 // Observe starts the process `slave-observer(Observer)`; Unobserve ends it.

@@ -30,8 +30,9 @@ type AgentMessage struct {
 // Pong is an agent's answer to a ping, sent to `slave-observer(N)`.
 type Pong struct{ Observer int }
 
-// AgentExited says that the connection to a peer broke.
-type AgentExited struct{ PID string }
+// PeerExited says that the connection to a peer broke: to an agent or to a
+// scheduler driver.
+type PeerExited struct{ PID string }
 
 // Subscribe is a valid SUBSCRIBE call whose answer is an open stream already.
 type Subscribe struct {
@@ -75,7 +76,7 @@ type Tick struct{}
 
 func (AgentMessage) event() {}
 func (Pong) event()         {}
-func (AgentExited) event()  {}
+func (PeerExited) event()  {}
 func (Subscribe) event()    {}
 func (StreamClosed) event() {}
 func (Call) event()         {}

@@ -160,7 +160,7 @@ func (h *history) numberOf(agent string) int {
 
 func (h *history) disconnectAction() {
 	if n := h.pick(4, "agent") + 1; h.agents[n] != "" {
-		h.step(AgentExited{PID: pidOf(n)})
+		h.step(PeerExited{PID: pidOf(n)})
 	}
 }
 

@@ -102,7 +102,7 @@ func decode(m libprocess.Message) (core.Event, error) {
 }
 
 // Exited takes in that a link of `master` broke.
-func (p *Peer) Exited(to libprocess.UPID) { p.deliver(core.AgentExited{PID: to.String()}) }
+func (p *Peer) Exited(to libprocess.UPID) { p.deliver(core.PeerExited{PID: to.String()}) }
 
 // observer is one process `slave-observer(N)`: it hears pongs.
 type observer struct {

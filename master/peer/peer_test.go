@@ -87,7 +87,7 @@ func TestMessagesBothWays(t *testing.T) {
 		t.Error("a stream is not for peers")
 	}
 	there.Close()
-	if got := next(t, events); got != (core.AgentExited{PID: self.String()}) {
+	if got := next(t, events); got != (core.PeerExited{PID: self.String()}) {
 		t.Errorf("event: %+v", got)
 	}
 }
