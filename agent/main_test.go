@@ -24,6 +24,7 @@ type settings struct {
 	Address, Master, WorkDir string
 	ReregistrationTimeout    time.Duration
 	GCDelay                  time.Duration
+	Recover                  string
 }
 
 func (s settings) config(listener net.Listener) agent.Config {
@@ -37,6 +38,7 @@ func (s settings) config(listener net.Listener) agent.Config {
 		RegistrationBackoffFactor:     20 * time.Millisecond,
 		ExecutorReregistrationTimeout: s.ReregistrationTimeout,
 		GCDelay:                       s.GCDelay,
+		Recover:                       s.Recover,
 		KeepUser:                      os.Geteuid() != 0,
 		Flags:                         map[string]string{"master": s.Master, "work_dir": s.WorkDir},
 	}
