@@ -254,12 +254,15 @@ func (c *Core) spec(i *instance.Instance) *app.App {
 	return c.root.App(i.AppID)
 }
 
+// maxPasses bounds how long Settle goes on.
+const maxPasses = 1000
+
 // Settle decides everything that is to be decided now.
 func (c *Core) Settle(now time.Time) {
-	// Each pass may touch apps again; a pass without work ends it. The bound only
-	// guards against an endless dispute between two rules: what is left then is taken
-	// up with the next event.
-	for range 1000 {
+	// Each pass may touch apps again; a pass without work ends it. The bound guards
+	// against an endless dispute between two rules, which then goes on a little later
+	// instead of keeping everything else from happening.
+	for pass := 0; ; pass++ {
 		for len(c.dirty) > 0 {
 			appID := c.dirty[0]
 			c.dirty = c.dirty[1:]
@@ -269,6 +272,10 @@ func (c *Core) Settle(now time.Time) {
 			}
 		}
 		if !c.advanceDeployments(now) {
+			break
+		}
+		if pass == maxPasses {
+			c.wakeAt(now.Add(100*time.Millisecond), wake{kind: wakeNothing})
 			break
 		}
 	}
@@ -348,6 +355,8 @@ const (
 	wakeApp
 	wakeInstance
 	wakeKill
+	// wakeNothing only leads to the next Settle.
+	wakeNothing
 )
 
 type wakeHeap []wake

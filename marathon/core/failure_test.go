@@ -128,3 +128,27 @@ func TestKillIsRepeatedUntilTheTaskHasEnded(t *testing.T) {
 		t.Error("the task was not replaced")
 	}
 }
+
+func TestTaskThatNeverStartsIsKilledAndLaunchedAgain(t *testing.T) {
+	for _, stuck := range []string{"unheard of", "staging"} {
+		t.Run(stuck, func(t *testing.T) {
+			w := connected(t)
+			w.behave = func(t *task) { t.next = t.state }
+			w.update(false, put(simple("/web", 1)))
+			if stuck == "staging" {
+				for _, task := range w.tasks {
+					w.status(task, mesospb.TaskState_TASK_STAGING)
+				}
+			}
+			w.behave = nil
+			w.pass(4 * time.Minute)
+			if got := w.instances("/web")[0].NextTaskID(); got != w.instances("/web")[0].ID+"._app.2" {
+				t.Fatalf("launched again before its time: next is %s", got)
+			}
+			w.pass(2 * time.Minute)
+			if i := w.instances("/web")[0]; i.State.Condition != instance.Running || i.Task().ID != i.ID+"._app.2" {
+				t.Errorf("after its time: %s, %s", i.Task().ID, i.State.Condition)
+			}
+		})
+	}
+}
