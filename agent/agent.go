@@ -23,6 +23,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -63,7 +64,9 @@ type Agent struct {
 	done   chan struct{}
 	// working counts the goroutines of one Run.
 	working sync.WaitGroup
-	view    viewPointer
+	// ready says that executors may subscribe; last is the state when the loop ended.
+	ready atomic.Bool
+	last  *core.View
 
 	detecting bool
 	// failed takes errors from the background that end the agent.
@@ -128,8 +131,8 @@ func New(ctx context.Context, config Config) (a *Agent, err error) {
 		a.config.Containerizers = config.Containerizers
 	}
 	a.core = core.New(a.options(advertise), time.Now())
-	a.view.set(a.core.View())
-	a.executors = httpapi.NewExecutors(a.view.get, a.post, a.done)
+	a.last = a.core.View()
+	a.executors = httpapi.NewExecutors(a.ready.Load, a.post, a.done)
 	a.transport = libprocess.New(libprocess.Config{
 		Listener:  config.Listener,
 		Advertise: advertise,

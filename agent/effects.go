@@ -308,7 +308,7 @@ func (a *Agent) collect(e core.Collect) {
 		} else if os.IsNotExist(err) {
 			continue
 		}
-		if a.view.get().Reconnect {
+		if a.ready.Load() {
 			// It ended just now; after a restart the time of its end counts.
 			_ = os.Chtimes(d.path, now, now)
 			changed = now

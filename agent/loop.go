@@ -8,6 +8,7 @@ import (
 
 	"stoa/agent/core"
 	"stoa/agent/gc"
+	"stoa/internal/mesos/mesospb"
 )
 
 // Run serves until ctx ends or the agent has to stop. When ctx ends, executors of
@@ -30,6 +31,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.working.Go(func() { a.watchDisk(running) })
 
 	err := a.loop(ctx, running, transport)
+	a.last = a.core.View()
 	close(a.done)
 	a.executors.CloseAll(flushTime)
 	stop()
@@ -102,7 +104,7 @@ func (a *Agent) step(ctx context.Context, event core.Event) error {
 			return err
 		}
 	}
-	a.view.set(a.core.View())
+	a.ready.Store(a.core.Ready())
 	return nil
 }
 
@@ -122,16 +124,12 @@ func (a *Agent) currentView(ctx context.Context) *core.View {
 	case a.reads <- read:
 		return <-read
 	case <-a.done:
+		return a.last
 	case <-ctx.Done():
+		// Nobody reads the answer.
+		return &core.View{Info: &mesospb.AgentInfo{}}
 	}
-	return a.view.get()
 }
-
-// viewPointer is the newest published view.
-type viewPointer struct{ p atomic.Pointer[core.View] }
-
-func (v *viewPointer) set(view *core.View) { v.p.Store(view) }
-func (v *viewPointer) get() *core.View     { return v.p.Load() }
 
 // maxAge is a duration that several goroutines read.
 type maxAge struct{ d atomic.Int64 }

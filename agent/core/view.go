@@ -12,8 +12,6 @@ import (
 // in it ever changes.
 type View struct {
 	State AgentState
-	// Reconnect is false while the agent cannot know its executors yet.
-	Reconnect bool
 	// Info lacks an id before the first registration.
 	Info           *mesospb.AgentInfo
 	StartTime      float64
@@ -21,9 +19,7 @@ type View struct {
 	// Registered says that a master counts on this agent.
 	Registered bool
 	// Total is what the agent offers, with its reservations and volumes.
-	Total resources.Resources
-	// Allocated is what running executors and tasks hold, with allocation info.
-	Allocated  resources.Resources
+	Total      resources.Resources
 	Drain      *mesospb.DrainConfig
 	DrainStart time.Time
 	Operations []*mesospb.Operation
@@ -50,17 +46,42 @@ type FrameworkView struct {
 
 // ExecutorView is one run of an executor in a View.
 type ExecutorView struct {
-	Run       RunID
-	Info      *mesospb.ExecutorInfo
-	Generated bool
-	Directory string
-	State     ExecutorState
-	// Resources are the executor's and its live tasks'.
-	Resources  resources.Resources
+	Run        RunID
+	Info       *mesospb.ExecutorInfo
+	Generated  bool
+	Directory  string
+	State      ExecutorState
 	Queued     []*mesospb.TaskInfo
 	Launched   []*mesospb.Task
 	Terminated []*mesospb.Task
 	Completed  []*mesospb.Task
+}
+
+// Allocated is what running executors and tasks hold, with allocation info. Readers add it
+// up, not the core.
+func (v *View) Allocated() resources.Resources {
+	var sum resources.Resources
+	for _, f := range v.Frameworks {
+		for _, e := range f.Executors {
+			sum = sum.Add(e.Resources())
+		}
+		for _, task := range f.Pending {
+			sum = sum.Add(resources.New(task.GetResources()...))
+		}
+	}
+	return sum
+}
+
+// Resources are the executor's and its live tasks'.
+func (e *ExecutorView) Resources() resources.Resources {
+	sum := resources.New(e.Info.GetResources()...)
+	for _, task := range e.Queued {
+		sum = sum.Add(resources.New(task.GetResources()...))
+	}
+	for _, task := range e.Launched {
+		sum = sum.Add(resources.New(task.GetResources()...))
+	}
+	return sum
 }
 
 // Metrics counts what happened since the agent started.
@@ -87,6 +108,9 @@ func (m *Metrics) terminal(state mesospb.TaskState) {
 	}
 }
 
+// Ready says whether executors may subscribe: it is false while the agent cannot know them yet.
+func (c *Core) Ready() bool { return c.reconnect }
+
 // View returns the present state. It is the same pointer until something happens.
 func (c *Core) View() *View {
 	if !c.dirty {
@@ -95,7 +119,6 @@ func (c *Core) View() *View {
 	c.dirty = false
 	v := &View{
 		State:          c.state,
-		Reconnect:      c.reconnect,
 		Info:           c.info,
 		StartTime:      seconds(c.startTime),
 		MasterHostname: c.masterHostname,
@@ -114,14 +137,7 @@ func (c *Core) View() *View {
 		v.Operations = append(v.Operations, o.message)
 	}
 	for _, f := range c.frameworkList() {
-		fv := c.frameworkView(f)
-		v.Frameworks = append(v.Frameworks, fv)
-		for _, e := range fv.Executors {
-			v.Allocated = v.Allocated.Add(e.Resources)
-		}
-		for _, task := range fv.Pending {
-			v.Allocated = v.Allocated.Add(resources.New(task.GetResources()...))
-		}
+		v.Frameworks = append(v.Frameworks, c.frameworkView(f))
 	}
 	for _, f := range c.completed {
 		v.Completed = append(v.Completed, c.frameworkView(f))
@@ -149,7 +165,7 @@ func (c *Core) frameworkView(f *framework) *FrameworkView {
 func (e *executor) view() *ExecutorView {
 	return &ExecutorView{
 		Run: e.run, Info: e.info, Generated: e.generated, Directory: e.directory, State: e.state,
-		Resources: e.resources(), Queued: e.queued.list(), Launched: e.launched.list(),
+		Queued: e.queued.list(), Launched: e.launched.list(),
 		Terminated: e.terminated.list(), Completed: append([]*mesospb.Task(nil), e.completed...),
 	}
 }

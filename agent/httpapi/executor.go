@@ -26,8 +26,8 @@ const maxStreamQueue = 10000
 // Executors is the v1 executor API: POST /api/v1/executor. It keeps the requests that
 // wait for an answer of the core and the open event streams.
 type Executors struct {
-	view func() *core.View
-	post func(core.Event)
+	ready func() bool
+	post  func(core.Event)
 	// done is closed when the agent ends.
 	done <-chan struct{}
 
@@ -56,10 +56,10 @@ type eventStream struct {
 	written chan struct{}
 }
 
-// NewExecutors returns the API's edge. view gives the newest published state, post hands an event
-// to the loop, done is closed when the agent ends.
-func NewExecutors(view func() *core.View, post func(core.Event), done <-chan struct{}) *Executors {
-	return &Executors{view: view, post: post, done: done, calls: map[uint64]chan answer{}, streams: map[uint64]*eventStream{}}
+// NewExecutors returns the API's edge. ready says whether the agent knows its executors yet, post
+// hands an event to the loop, done is closed when the agent ends.
+func NewExecutors(ready func() bool, post func(core.Event), done <-chan struct{}) *Executors {
+	return &Executors{ready: ready, post: post, done: done, calls: map[uint64]chan answer{}, streams: map[uint64]*eventStream{}}
 }
 
 // Reply answers a call.
@@ -160,7 +160,7 @@ func (s *eventStream) take() (events []*executorpb.Event, closed bool) {
 // serve answers one call. The checks come in the original's order (Http::executor in
 // src/slave/http.cpp).
 func (x *Executors) serve(c *gin.Context) {
-	if !x.view().Reconnect {
+	if !x.ready() {
 		httpd.Text(c, http.StatusServiceUnavailable, "Agent has not finished recovery")
 		return
 	}

@@ -101,13 +101,14 @@ func countTasks(m map[string]float64, v *core.View) {
 }
 
 func resourceMetrics(m map[string]float64, v *core.View) {
+	inUse := v.Allocated()
 	for _, name := range []string{"cpus", "gpus", "mem", "disk"} {
 		for _, kind := range []struct {
 			infix string
 			of    func(resources.Resources) resources.Resources
 		}{{"", resources.Resources.NonRevocable}, {"_revocable", resources.Resources.Revocable}} {
 			total, _ := kind.of(v.Total).Scalar(name)
-			used, _ := kind.of(v.Allocated).Scalar(name)
+			used, _ := kind.of(inUse).Scalar(name)
 			prefix := "slave/" + name + kind.infix
 			m[prefix+"_total"] = total.Float()
 			m[prefix+"_used"] = used.Float()

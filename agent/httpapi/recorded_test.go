@@ -132,7 +132,7 @@ func serve(t *testing.T, c *core.Core) http.Handler {
 	return httpapi.New(httpapi.Config{
 		Process: "slave(1)", PID: recordedUPID,
 		View:       func(context.Context) *core.View { return view },
-		Executors:  httpapi.NewExecutors(func() *core.View { return view }, func(core.Event) {}, done),
+		Executors:  httpapi.NewExecutors(func() bool { return true }, func(core.Event) {}, done),
 		Files:      files.New(),
 		Containers: noContainers{},
 		Build:      httpapi.Build{Version: "1.12.0", GitSHA: "c1b42f79d", Date: "2024-08-30", User: "ref", Time: 1725000000},

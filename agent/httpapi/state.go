@@ -84,13 +84,14 @@ func (s *server) resources(o mesosjson.Object, v *core.View) {
 	}
 	full.End()
 	mesosjson.Messages(o, "unreserved_resources_full", forEndpoint(total.Unreserved()), mesosjson.V0)
-	allocatedByRole := v.Allocated.ByReservation()
+	inUse := v.Allocated()
+	allocatedByRole := inUse.ByReservation()
 	allocated := o.Object("reserved_resources_allocated")
 	for _, role := range sortedKeys(allocatedByRole) {
 		summaryField(allocated, role, allocatedByRole[role].Proto())
 	}
 	allocated.End()
-	summaryField(o, "unreserved_resources_allocated", v.Allocated.Unreserved().Proto())
+	summaryField(o, "unreserved_resources_allocated", inUse.Unreserved().Proto())
 }
 
 func forEndpoint(rs resources.Resources) []*mesospb.Resource {
@@ -142,7 +143,7 @@ func executor(a mesosjson.Array, e *core.ExecutorView) {
 	o.String("source", e.Info.GetSource())
 	o.String("container", e.Run.Container)
 	o.String("directory", e.Directory)
-	summaryField(o, "resources", e.Resources.Proto())
+	summaryField(o, "resources", e.Resources().Proto())
 	if len(e.Info.GetResources()) > 0 {
 		o.String("role", allocationRole(e.Info.GetResources()))
 	}
