@@ -21,6 +21,7 @@ import (
 	"stoa/agent"
 	"stoa/internal/mesos/internalpb"
 	"stoa/internal/mesos/mesospb"
+	"stoa/internal/parts"
 )
 
 // runningAgent is an agent in this process.
@@ -274,7 +275,7 @@ func TestShutdownUnregistersAndEndsTasks(t *testing.T) {
 
 func TestUnknownUserDropsTheTaskInTheOriginalsWords(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can change users")
+		parts.Missing(t, "root", "only root can change users")
 	}
 	master := newFakeMaster(t, "127.0.0.1:0")
 	startAgent(t, settings{Master: master.address, WorkDir: t.TempDir()})

@@ -23,6 +23,7 @@ import (
 	"stoa/agent/executor/reexec"
 	"stoa/agent/fetcher"
 	"stoa/internal/mesos/mesospb"
+	"stoa/internal/parts"
 )
 
 func TestMain(m *testing.M) {
@@ -125,7 +126,7 @@ func gzipped(t *testing.T, data []byte) []byte {
 func piped(t *testing.T, program string, data []byte) []byte {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
-		t.Skipf("no %s on this machine", program)
+		parts.Missing(t, program, "no "+program+" on this machine")
 	}
 	cmd := exec.Command(program, "-c")
 	cmd.Stdin = bytes.NewReader(data)

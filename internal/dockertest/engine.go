@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"stoa/internal/parts"
 )
 
 // Image is the name of the image that every engine holds: busybox, static, with its usual commands.
@@ -50,16 +52,16 @@ func Start(t testing.TB) *Engine {
 		t.Skip("an engine takes seconds to start")
 	}
 	if os.Geteuid() != 0 {
-		t.Skip("a Docker engine needs root")
+		parts.Missing(t, "root", "a Docker engine needs root")
 	}
 	for _, program := range []string{"dockerd", "ip"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("no %s on this machine: %v", program, err)
+			parts.Missing(t, "docker", fmt.Sprintf("no %s on this machine: %v", program, err))
 		}
 	}
 	busybox := findBusybox()
 	if busybox == "" {
-		t.Skip("no static busybox on this machine: install busybox-static")
+		parts.Missing(t, "docker", "no static busybox on this machine: install busybox-static")
 	}
 	// Not below t.TempDir(): socket paths are limited to 108 bytes.
 	dir, err := os.MkdirTemp("", "dockertest")
@@ -86,10 +88,10 @@ func Start(t testing.TB) *Engine {
 	}}
 	t.Cleanup(e.remove)
 	if err := e.makeBridge(); err != nil {
-		t.Skipf("no bridge can be made on this machine: %v", err)
+		parts.Missing(t, "docker", fmt.Sprintf("no bridge can be made on this machine: %v", err))
 	}
 	if err := e.start(); err != nil {
-		t.Skipf("dockerd does not start on this machine: %v", err)
+		parts.Missing(t, "docker", fmt.Sprintf("dockerd does not start on this machine: %v", err))
 	}
 	e.Import(Image, busybox)
 	return e

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 
+	"stoa/internal/parts"
 	"stoa/internal/store"
 )
 
@@ -245,7 +246,7 @@ func runFull(t *testing.T, cmd *exec.Cmd) {
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() == cannotMount, errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOSPC):
-		t.Skip("this machine does not let us mount a small file system")
+		parts.Missing(t, "root", "this machine does not let us mount a small file system")
 	case err != nil:
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"stoa/agent/containerizer/mesos"
 	"stoa/agent/fetcher"
+	"stoa/internal/parts"
 )
 
 // publicBinary copies the test binary to where every user may execute it.
@@ -40,11 +41,11 @@ func publicBinary(t *testing.T) string {
 
 func TestContainerRunsAsItsUser(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can run containers as somebody else")
+		parts.Missing(t, "root", "only root can run containers as somebody else")
 	}
 	nobody, err := user.Lookup("nobody")
 	if err != nil {
-		t.Skip("no user nobody here")
+		parts.Missing(t, "root", "no user nobody here")
 	}
 	f, err := fetcher.New(fetcher.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
