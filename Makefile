@@ -33,6 +33,8 @@ setup-test: setup-go
 	$(call need,iptables,iptables)
 	$(call need,busybox,busybox-static)
 	$(call need,xz,xz-utils)
+	$(call need,bzip2,bzip2)
+	$(call need,ip,iproute2)
 	$(call need,gcc,gcc libc6-dev)
 
 setup-generate: setup-go

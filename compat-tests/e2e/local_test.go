@@ -109,7 +109,7 @@ func TestFirstAppLivesAndDies(t *testing.T) {
 // A web server on $PORT0: three instances get three ports, all answer, all are healthy.
 func TestWebServersGetPortsAndHealthChecks(t *testing.T) {
 	l := startLocal(t, t.TempDir())
-	send(t, 201, post, l.Marathon+"/v2/apps", `{"id":"web","cmd":"exec python3 -m http.server $PORT0 --bind 127.0.0.1","cpus":0.1,"mem":32,"instances":3,
+	send(t, 201, post, l.Marathon+"/v2/apps", `{"id":"web","cmd":"echo hello > index.html && exec busybox httpd -f -p 127.0.0.1:$PORT0","cpus":0.1,"mem":32,"instances":3,
 		"healthChecks":[{"protocol":"HTTP","path":"/","portIndex":0,"gracePeriodSeconds":30,"intervalSeconds":1,"timeoutSeconds":5}]}`)
 	until(t, "three tasks are healthy", func() error {
 		a, err := l.App(t.Context(), "web")
