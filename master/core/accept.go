@@ -205,6 +205,9 @@ func (c *Core) refusedForm(x *acceptance, op *mesospb.Offer_Operation, err error
 	switch capabilities := x.agent.Capabilities; {
 	case err != nil:
 		c.refuseOperation(f, op, "Operation attempted with invalid resources: "+err.Error())
+	case op.Id != nil && f.PID != "":
+		c.log.Warn("operation with an id dropped: drivers do not know the status of operations", "framework", f.ID)
+		c.emit(f, errorEvent("The 'id' field was set in an offer operation, but operation feedback is not supported for the SchedulerDriver API; please use the HTTP scheduler API for this feature"))
 	case op.Id != nil && !capabilities.ResourceProvider:
 		c.refuseOperation(f, op, "Operation requested feedback, but agent "+x.agent.ID+" does not have the required RESOURCE_PROVIDER capability")
 	case op.Id != nil && !capabilities.OperationFeedback && validation.ProviderOf(op) == "":

@@ -35,7 +35,12 @@ func (c *Core) call(e Call) {
 		return
 	}
 	c.answer(e.Request, http.StatusAccepted, "")
-	switch call := e.Call; call.GetType() {
+	c.carryOut(f, e.Call)
+}
+
+// carryOut does what a call of a framework asks for.
+func (c *Core) carryOut(f *Framework, call *schedulerpb.Call) {
+	switch call.GetType() {
 	case schedulerpb.Call_TEARDOWN:
 		c.log.Info("framework tears itself down", "framework", f.ID)
 		c.removeFramework(f)

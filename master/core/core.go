@@ -46,7 +46,8 @@ type Core struct {
 
 	known     map[string]*Framework // by id, completed ones excluded
 	byStream  map[StreamID]*Framework
-	completed []*Framework // oldest first
+	byDriver  map[string]*Framework // by the UPID of the driver
+	completed []*Framework          // oldest first
 	outOffers map[string]*Offer
 	written   map[WriteID]func(error)
 	counts    counters
@@ -91,6 +92,7 @@ func New(now time.Time, cfg Config, recovery Recovery) *Core {
 		unreachableTasks: make(map[string]map[string][]string),
 		known:            make(map[string]*Framework),
 		byStream:         make(map[StreamID]*Framework),
+		byDriver:         make(map[string]*Framework),
 		outOffers:        make(map[string]*Offer),
 		written:          make(map[WriteID]func(error)),
 		counts:           make(counters),
@@ -119,9 +121,19 @@ func (c *Core) Step(now time.Time, event Event) {
 	case Pong:
 		c.pong(e.Observer)
 	case PeerExited:
-		c.agentExited(e.PID)
+		if f := c.byDriver[e.PID]; f != nil {
+			c.driverExited(f)
+		} else {
+			c.agentExited(e.PID)
+		}
 	case Subscribe:
 		c.subscribe(e)
+	case DriverSubscribe:
+		c.driverSubscribe(e)
+	case DriverCall:
+		c.driverCall(e)
+	case DriverDeactivate:
+		c.driverDeactivate(e)
 	case StreamClosed:
 		c.streamClosed(e.Stream)
 	case Call:
@@ -175,10 +187,18 @@ func (c *Core) sendAgent(a *Agent, m proto.Message) {
 	c.send(a.PID, m)
 }
 
+// emit tells a framework's scheduler something, in the words of the stream it reads
+// or of the messages its driver knows.
 func (c *Core) emit(f *Framework, e *schedulerpb.Event) {
-	if f.Stream != 0 {
+	switch {
+	case f.Stream != 0:
 		f.countEvent(e)
 		c.effect(Emit{Stream: f.Stream, Event: e})
+	case f.PID != "":
+		if m := c.driverMessage(f, e); m != nil {
+			f.countEvent(e)
+			c.send(f.PID, m)
+		}
 	}
 }
 

@@ -43,6 +43,37 @@ type Subscribe struct {
 	Principal string
 }
 
+// DriverSubscribe is how a v0 scheduler driver subscribes over libprocess, whatever
+// the message was. The answers go to its address.
+type DriverSubscribe struct {
+	// PID is the driver's UPID text.
+	PID  string
+	Call *schedulerpb.Call_Subscribe
+	// Force takes the framework over from another instance, if it has one.
+	Force bool
+	// Old marks a driver from before 0.24, which speaks in messages instead of calls.
+	Old bool
+	// Principal is who the driver authenticated as, empty for nobody; Unauthenticated
+	// says that it did not and would have had to.
+	Principal       string
+	Unauthenticated bool
+	// Refusal is what is wrong with the message by itself, empty for nothing.
+	Refusal string
+}
+
+// DriverCall is a call of a v0 driver that is not a SUBSCRIBE.
+type DriverCall struct {
+	PID  string
+	Call *schedulerpb.Call
+	// Old is a message from before there were calls. It is carried out for a
+	// framework that is disconnected, too.
+	Old bool
+}
+
+// DriverDeactivate says that a driver aborted: it wants no more offers, but leaves its
+// tasks running.
+type DriverDeactivate struct{ PID, Framework string }
+
 // StreamClosed says that a stream ended from outside: the scheduler went away or
 // was too slow.
 type StreamClosed struct{ Stream StreamID }
@@ -74,15 +105,18 @@ type Written struct {
 // Tick says that time passed; see [Core.Next].
 type Tick struct{}
 
-func (AgentMessage) event() {}
-func (Pong) event()         {}
-func (PeerExited) event()  {}
-func (Subscribe) event()    {}
-func (StreamClosed) event() {}
-func (Call) event()         {}
-func (Teardown) event()     {}
-func (Written) event()      {}
-func (Tick) event()         {}
+func (AgentMessage) event()     {}
+func (Pong) event()             {}
+func (PeerExited) event()       {}
+func (Subscribe) event()        {}
+func (DriverSubscribe) event()  {}
+func (DriverCall) event()       {}
+func (DriverDeactivate) event() {}
+func (StreamClosed) event()     {}
+func (Call) event()             {}
+func (Teardown) event()         {}
+func (Written) event()          {}
+func (Tick) event()             {}
 
 // Recovery is what the registry held when the master started.
 type Recovery struct {

@@ -6,6 +6,8 @@ import (
 
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/resources"
+
+	"google.golang.org/protobuf/proto"
 )
 
 // FrameworkState says how a framework stands to this master.
@@ -41,6 +43,12 @@ type Framework struct {
 	Stream StreamID
 	// StreamUUID is the Mesos-Stream-Id of that stream.
 	StreamUUID string
+	// PID is the address of the driver of a framework that speaks libprocess, empty for
+	// an HTTP framework. It stays when the framework disconnects, until another
+	// scheduler takes over.
+	PID string
+	// oldDriver marks a driver from before 0.24.
+	oldDriver bool
 
 	// Registered is when the framework first subscribed here (or was learnt from an
 	// agent), Reregistered the last time it did so again and zero if it did not,
@@ -79,8 +87,22 @@ func (f *Framework) Connected() bool { return f.State == Active || f.State == In
 // Subscribed says whether role is one of the framework's.
 func (f *Framework) Subscribed(role string) bool { return slices.Contains(f.Roles, role) }
 
-// String is the form of log lines: `<id> (<name>)`.
-func (f *Framework) String() string { return f.ID + " (" + f.Info.GetName() + ")" }
+// String is the form of log lines: `<id> (<name>)`, and ` at <pid>` for a driver's.
+func (f *Framework) String() string {
+	s := f.ID + " (" + f.Info.GetName() + ")"
+	if f.PID != "" {
+		s += " at " + f.PID
+	}
+	return s
+}
+
+// pid is the framework's address as agents are told it.
+func (f *Framework) pid() *string {
+	if f.PID == "" {
+		return proto.String(noPID)
+	}
+	return proto.String(f.PID)
+}
 
 // FrameworkCapabilities is the set of things a framework understands
 // (FrameworkInfo.Capability).

@@ -57,7 +57,7 @@ func (c *Core) launch(x *acceptance, t *mesospb.TaskInfo) {
 	c.log.Info("launching task", "framework", f.ID, "task", t.GetTaskId().GetValue(), "agent", a.ID)
 	c.sendAgent(a, &internalpb.RunTaskMessage{
 		Framework:            f.Info,
-		Pid:                  proto.String(noPID),
+		Pid:                  f.pid(),
 		Task:                 t,
 		ResourceVersionUuids: resourceVersions(a),
 		LaunchExecutor:       &fresh,

@@ -320,7 +320,7 @@ func (c *Core) tellFrameworks(a *Agent, infos []*mesospb.FrameworkInfo, fresh ma
 func (c *Core) sendFramework(a *Agent, f *Framework) {
 	c.send(a.PID, &internalpb.UpdateFrameworkMessage{
 		FrameworkId:   f.Info.Id,
-		Pid:           proto.String(noPID),
+		Pid:           f.pid(),
 		FrameworkInfo: f.Info,
 	})
 }

@@ -69,6 +69,7 @@ type FrameworkView struct {
 	Roles        []string
 	Capabilities FrameworkCapabilities
 	State        FrameworkState
+	PID          string
 	Registered   time.Time
 	Reregistered time.Time
 	Unregistered time.Time
@@ -226,6 +227,7 @@ func viewFramework(f *Framework, prev *FrameworkView) *FrameworkView {
 		Roles:          f.Roles,
 		Capabilities:   f.Capabilities,
 		State:          f.State,
+		PID:            f.PID,
 		Registered:     f.Registered,
 		Reregistered:   f.Reregistered,
 		Unregistered:   f.Unregistered,

@@ -17,54 +17,98 @@ import (
 // noPID stands for the address of a framework that speaks HTTP.
 const noPID = "@0.0.0.0:0"
 
+// endpoint is where a framework's scheduler is reached: a stream it reads, or the
+// address of its driver.
+type endpoint struct {
+	stream     StreamID
+	streamUUID string
+	pid        string
+	oldDriver  bool
+}
+
 // subscribe connects a framework to its new stream. Whatever is wrong comes as one
 // ERROR event, after which the stream ends.
 func (c *Core) subscribe(e Subscribe) {
-	info := proto.Clone(e.Call.GetFrameworkInfo()).(*mesospb.FrameworkInfo)
+	at := endpoint{stream: e.Stream, streamUUID: e.StreamUUID}
+	info, suppressed, ok := c.admitSubscription(at, e.Call, nil)
+	if !ok {
+		return
+	}
+	if info.Id == nil {
+		c.connect(c.newFramework(info, suppressed), at)
+		return
+	}
+	f, ok := c.subscribeAgain(at, info, suppressed)
+	if !ok {
+		return
+	}
+	c.updateFramework(f, info, suppressed)
+	if f.State == Recovered {
+		c.connect(f, at)
+	} else {
+		c.failover(f, at)
+	}
+	c.broadcastFramework(f)
+}
+
+// admitSubscription checks what a subscription says, and identify (if there is one)
+// who says it; otherwise the scheduler is told what is wrong. An empty id is none.
+func (c *Core) admitSubscription(at endpoint, call *schedulerpb.Call_Subscribe, identify func(*mesospb.FrameworkInfo) error) (*mesospb.FrameworkInfo, map[string]bool, bool) {
+	info := proto.Clone(call.GetFrameworkInfo()).(*mesospb.FrameworkInfo)
 	if info.GetId().GetValue() == "" {
 		c.count("messages_register_framework")
 	} else {
 		c.count("messages_reregister_framework")
 	}
-	refuse := func(err error) {
-		c.log.Info("subscription refused", "framework", info.GetId().GetValue(), "name", info.GetName(), "error", err)
-		c.effect(Emit{e.Stream, errorEvent(err.Error())})
-		c.effect(CloseStream{e.Stream})
+	err := c.validateFramework(info)
+	if err == nil && identify != nil {
+		err = identify(info)
 	}
-	if err := c.validateFramework(info); err != nil {
-		refuse(err)
-		return
+	var suppressed map[string]bool
+	if err == nil {
+		suppressed, err = suppressedRoles(info, call.GetSuppressedRoles(), call.GetOfferConstraints())
 	}
-	suppressed, err := suppressedRoles(info, e.Call.GetSuppressedRoles(), e.Call.GetOfferConstraints())
 	if err != nil {
-		refuse(err)
+		c.refuse(at, info, err)
+		return nil, nil, false
+	}
+	if info.GetId().GetValue() == "" {
+		info.Id = nil
+	}
+	return info, suppressed, true
+}
+
+// refuse tells a scheduler why it cannot subscribe.
+func (c *Core) refuse(at endpoint, info *mesospb.FrameworkInfo, err error) {
+	c.log.Info("subscription refused", "framework", info.GetId().GetValue(), "name", info.GetName(), "error", err)
+	if at.pid != "" {
+		c.send(at.pid, driverError(err.Error()))
 		return
 	}
-	id := info.GetId().GetValue()
-	if id == "" {
-		id = ids.Framework(c.cfg.Master.GetId(), c.frameworks)
-		c.frameworks++
-		info.Id = &mesospb.FrameworkID{Value: &id}
-		f := c.addFramework(info, suppressed)
-		c.connect(f, e)
-		return
-	}
-	f := c.known[id]
+	c.effect(Emit{at.stream, errorEvent(err.Error())})
+	c.effect(CloseStream{at.stream})
+}
+
+// newFramework gives a framework its id.
+func (c *Core) newFramework(info *mesospb.FrameworkInfo, suppressed map[string]bool) *Framework {
+	info.Id = &mesospb.FrameworkID{Value: proto.String(ids.Framework(c.cfg.Master.GetId(), c.frameworks))}
+	c.frameworks++
+	return c.addFramework(info, suppressed)
+}
+
+// subscribeAgain finds the framework that has an id already, or makes it known, and
+// checks that it may be what info says. What cannot change is kept, in info.
+func (c *Core) subscribeAgain(at endpoint, info *mesospb.FrameworkInfo, suppressed map[string]bool) (*Framework, bool) {
+	f := c.known[info.GetId().GetValue()]
 	if f == nil {
 		f = c.addFramework(info, suppressed)
 	}
 	preserveImmutable(f.Info, info)
 	if err := validation.FrameworkUpdate(f.Info, info); err != nil {
-		refuse(err)
-		return
+		c.refuse(at, info, err)
+		return nil, false
 	}
-	c.updateFramework(f, info, suppressed)
-	if f.State == Recovered {
-		c.connect(f, e)
-	} else {
-		c.failover(f, e)
-	}
-	c.broadcastFramework(f)
+	return f, true
 }
 
 func errorEvent(message string) *schedulerpb.Event {
@@ -197,55 +241,65 @@ func (c *Core) updateFramework(f *Framework, info *mesospb.FrameworkInfo, suppre
 
 // connect subscribes a framework that is new to this master, or known from agents
 // only.
-func (c *Core) connect(f *Framework, e Subscribe) {
+func (c *Core) connect(f *Framework, at endpoint) {
 	f.Registered, f.Reregistered = c.now, time.Time{}
-	c.attach(f, e)
-	c.log.Info("framework subscribed", "framework", f.ID, "name", f.Info.GetName(), "roles", f.Roles)
+	c.attach(f, at, false)
+	c.log.Info("framework subscribed", "framework", f.String(), "roles", f.Roles)
 }
 
-// failover moves a framework to a new stream. The offers of the old one are taken
-// back without a word.
-func (c *Core) failover(f *Framework, e Subscribe) {
+// failover moves a framework to another scheduler. The offers of the old one are taken
+// back without a word. A driver at the same address is the same one, or the old one is
+// dead: nobody is told to stop then.
+func (c *Core) failover(f *Framework, at endpoint) {
 	f.Reregistered = c.now
-	if f.Stream != 0 {
+	if f.Connected() && (at.pid == "" || at.pid != f.PID) {
 		c.emit(f, errorEvent("Framework failed over"))
-		c.detach(f)
 	}
+	c.detach(f)
 	for _, id := range sortedKeys(f.Offers) {
 		c.discard(f.Offers[id])
 	}
-	c.attach(f, e)
-	c.log.Info("framework failed over", "framework", f.ID, "name", f.Info.GetName())
+	c.attach(f, at, false)
+	c.log.Info("framework failed over", "framework", f.String())
 }
 
-// attach gives the framework its stream and says hello.
-func (c *Core) attach(f *Framework, e Subscribe) {
+// attach gives the framework its stream or its driver and says hello; again says that
+// it is one this master knows to be subscribed already.
+func (c *Core) attach(f *Framework, at endpoint, again bool) {
 	c.timers.stop(f.failoverTimer)
 	f.State = Active
 	f.count("calls")
 	f.count("calls/subscribe")
-	f.Stream, f.StreamUUID = e.Stream, e.StreamUUID
-	c.byStream[e.Stream] = f
-	c.emit(f, &schedulerpb.Event{
-		Type: schedulerpb.Event_SUBSCRIBED.Enum(),
-		Subscribed: &schedulerpb.Event_Subscribed{
-			FrameworkId:              f.Info.Id,
-			HeartbeatIntervalSeconds: proto.Float64(c.cfg.HeartbeatInterval.Seconds()),
-			MasterInfo:               c.cfg.Master,
-		},
-	})
-	c.heartbeat(f)
+	if at.pid != "" {
+		c.attachDriver(f, at, again)
+	} else {
+		f.PID, f.oldDriver = "", false
+		f.Stream, f.StreamUUID = at.stream, at.streamUUID
+		c.byStream[at.stream] = f
+		c.emit(f, &schedulerpb.Event{
+			Type: schedulerpb.Event_SUBSCRIBED.Enum(),
+			Subscribed: &schedulerpb.Event_Subscribed{
+				FrameworkId:              f.Info.Id,
+				HeartbeatIntervalSeconds: proto.Float64(c.cfg.HeartbeatInterval.Seconds()),
+				MasterInfo:               c.cfg.Master,
+			},
+		})
+		c.heartbeat(f)
+	}
 	c.alloc.ActivateFramework(f.ID)
 	c.touch(f, nil)
 }
 
-// detach ends the framework's stream.
+// detach ends the framework's stream, or takes its driver's word from it.
 func (c *Core) detach(f *Framework) {
 	c.timers.stop(f.heartbeatTimer)
 	if f.Stream != 0 {
 		c.effect(CloseStream{f.Stream})
 		delete(c.byStream, f.Stream)
 		f.Stream, f.StreamUUID = 0, ""
+	}
+	if c.byDriver[f.PID] == f {
+		delete(c.byDriver, f.PID)
 	}
 }
 
@@ -263,20 +317,22 @@ func (c *Core) broadcastFramework(f *Framework) {
 	}
 }
 
-// streamClosed takes in that a scheduler went away: it has its failover timeout to
-// come back.
+// streamClosed takes in that a scheduler went away.
 func (c *Core) streamClosed(id StreamID) {
-	f := c.byStream[id]
-	if f == nil {
-		return
+	if f := c.byStream[id]; f != nil {
+		c.detach(f)
+		c.disconnect(f)
 	}
-	c.detach(f)
+}
+
+// disconnect ends a framework's subscription: it has its failover timeout to come back.
+func (c *Core) disconnect(f *Framework) {
 	c.deactivateFramework(f, c.rescind)
 	f.State = Disconnected
 	timeout := time.Duration(f.Info.GetFailoverTimeout() * float64(time.Second))
-	c.log.Info("framework disconnected", "framework", f.ID, "failover_timeout", timeout)
+	c.log.Info("framework disconnected", "framework", f.String(), "failover_timeout", timeout)
 	f.failoverTimer = c.after(max(timeout, 0), func(time.Time) {
-		c.log.Info("framework failover timeout passed, removing the framework", "framework", f.ID)
+		c.log.Info("framework failover timeout passed, removing the framework", "framework", f.String())
 		c.removeFramework(f)
 	})
 	c.touch(f, nil)

@@ -36,7 +36,7 @@ func (c *Core) statusUpdate(m *internalpb.StatusUpdateMessage) {
 			p.StatusUpdateState, p.StatusUpdateUuid = status.State, status.Uuid
 			t.Proto = p
 		}
-		c.emitStatus(f, updateStatus(update))
+		c.forwardUpdate(f, a, m)
 	} else {
 		c.log.Warn("status update for a framework that is not connected", "framework", update.GetFrameworkId().GetValue(), "task", status.GetTaskId().GetValue())
 	}

@@ -81,6 +81,9 @@ func (c *collector) resources() resources.Resources {
 func frameworkFields(o mesosjson.Object, dst *[]byte, f *core.FrameworkView, u use) {
 	o.String("id", f.ID)
 	o.String("name", f.Info.GetName())
+	if f.PID != "" {
+		o.String("pid", f.PID) // HTTP frameworks have none
+	}
 	resourcesField(o, dst, "used_resources", u.used)
 	resourcesField(o, dst, "offered_resources", u.offered)
 	capabilities := o.Array("capabilities")
