@@ -172,7 +172,7 @@ func TestErrorsOfApps(t *testing.T) {
 		{"GET", "/v2/apps/none/versions", ``, 404, `{"message":"App '/none' does not exist","details":[]}`},
 		{"GET", "/v2/apps/shop/*", ``, 404, `{"message":"Group '/shop' does not exist","details":[]}`},
 		{"POST", "/v2/apps/web", `{}`, 405, `{"message":"Method Not Allowed"}`},
-		{"GET", "/v2/nothing", ``, 500, `{"message":"URI not found"}`},
+		{"GET", "/v2/nothing", ``, 404, `{"message":"URI not found: /v2/nothing"}`},
 		{"POST", "/v2/tasks/delete", `{"ids":["x"]}`, 400, `{"message":"Invalid task id 'x'. [taskId x no valid identifier (of class java.lang.String)]"}`},
 		{"POST", "/v2/tasks/delete", `{"ids":["web.nope"]}`, 422, `{"message":"Invalid UUID string: nope"}`},
 		{"POST", "/v2/tasks/delete", `{"id":[]}`, 422, `{"message":"Invalid JSON","details":[{"path":"","errors":["'ids' is undefined on object: {\"id\":[]}"]}]}`},

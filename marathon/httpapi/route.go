@@ -32,11 +32,9 @@ func (s *server) serve(c *gin.Context) {
 		return
 	}
 	if r == nil {
-		status := http.StatusInternalServerError
-		if s.UnknownURINotFound {
-			status = http.StatusNotFound
-		}
-		messageOnly(c, status, "URI not found")
+		// Releases since 1.6 answer 500, which go-marathon takes for a node that is
+		// down: it asks the next one, for ever. This is the answer of 1.5.
+		messageOnly(c, http.StatusNotFound, "URI not found: "+c.Request.URL.Path)
 		return
 	}
 	method := c.Request.Method

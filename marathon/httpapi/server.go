@@ -46,8 +46,6 @@ type Options struct {
 	// TextPlainTasks turns the text/plain form of task lists on
 	// (--deprecated_features text_plain_tasks).
 	TextPlainTasks bool
-	// UnknownURINotFound answers 404 instead of the original's 500 for paths that are no endpoint.
-	UnknownURINotFound bool
 	// PrometheusMetrics serves /metrics/prometheus (--metrics_prometheus).
 	PrometheusMetrics bool
 	// EventHeartbeat is the pause between heartbeats of an event stream; 0 means 10 s.
