@@ -15,7 +15,7 @@ import (
 func define(appID id.Path, instances int, cmd string, needs ...id.Path) *app.App {
 	return &app.App{
 		ID: appID, Cmd: "sleep " + cmd, Instances: instances, Dependencies: needs, Role: "*",
-		Backoff: app.Backoff{Factor: 1.15},
+		Backoff:  app.Backoff{Factor: 1.15},
 		Networks: []app.Network{{Mode: app.NetworkHost}}, VersionInfo: app.NewConfig(1),
 	}
 }
