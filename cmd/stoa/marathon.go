@@ -139,6 +139,9 @@ func marathonConfig(v *flags.Values, st store.Store, ln net.Listener, log *loggi
 	c.EventStreamMaxOutstanding = v.Int("event_stream_max_outstanding_messages")
 	c.HTTPCredentials, c.HTTPRealm = v.String("http_credentials"), v.String("http_realm")
 	c.HTTPCompression = v.Bool("http_compression")
+	c.HTTPMaxConcurrentRequests = v.Int("http_max_concurrent_requests")
+	c.MetricsPrometheus = v.Bool("metrics_prometheus")
+	c.DeprecatedFeatures = split(v.String("deprecated_features"))
 	c.AccessControlAllowOrigin = split(v.String("access_control_allow_origin"))
 	return c, nil
 }
