@@ -128,8 +128,6 @@ func (c *Core) Step(now time.Time, event Event) {
 		}
 	case Subscribe:
 		c.subscribe(e)
-	case DriverSubscribe:
-		c.driverSubscribe(e)
 	case DriverCall:
 		c.driverCall(e)
 	case DriverDeactivate:

@@ -19,13 +19,13 @@ import (
 
 // driverSubscribe subscribes a framework that speaks through a driver. Drivers send the
 // message again until they are answered.
-func (c *Core) driverSubscribe(e DriverSubscribe) {
+func (c *Core) driverSubscribe(e DriverCall) {
 	at := endpoint{pid: e.PID, oldDriver: e.Old}
 	if e.Refusal != "" {
-		c.refuse(at, e.Call.GetFrameworkInfo(), errors.New(e.Refusal))
+		c.refuse(at, e.Call.Subscribe.FrameworkInfo, errors.New(e.Refusal))
 		return
 	}
-	info, suppressed, ok := c.admitSubscription(at, e.Call, e.identify)
+	info, suppressed, ok := c.admitSubscription(at, e.Call.Subscribe, e.identify)
 	if !ok {
 		return
 	}
@@ -74,7 +74,7 @@ func (c *Core) driverSubscribe(e DriverSubscribe) {
 }
 
 // identify checks who a driver is, and fills in who its framework belongs to.
-func (e DriverSubscribe) identify(info *mesospb.FrameworkInfo) error {
+func (e DriverCall) identify(info *mesospb.FrameworkInfo) error {
 	switch {
 	case e.Unauthenticated:
 		return fmt.Errorf("Framework at %s is not authenticated", e.PID)
@@ -130,7 +130,7 @@ func (c *Core) driverDeactivate(e DriverDeactivate) {
 	c.touch(f, nil)
 }
 
-// driverCall carries out a call of a driver, if it is the framework's.
+// driverCall carries out a call of a driver, if it subscribes or is the framework's.
 func (c *Core) driverCall(e DriverCall) {
 	call := e.Call
 	drop := func(why string) {
@@ -139,6 +139,10 @@ func (c *Core) driverCall(e DriverCall) {
 	if err := validation.Call(call, ""); err != nil {
 		c.countInvalid(call)
 		drop(err.Error())
+		return
+	}
+	if call.GetType() == schedulerpb.Call_SUBSCRIBE {
+		c.driverSubscribe(e)
 		return
 	}
 	f := c.known[call.GetFrameworkId().GetValue()]

@@ -43,31 +43,26 @@ type Subscribe struct {
 	Principal string
 }
 
-// DriverSubscribe is how a v0 scheduler driver subscribes over libprocess, whatever
-// the message was. The answers go to its address.
-type DriverSubscribe struct {
+// DriverCall is a call of a v0 scheduler driver, which came over libprocess; whether it
+// is valid is not known yet. Answers go to the driver's address.
+type DriverCall struct {
 	// PID is the driver's UPID text.
 	PID  string
-	Call *schedulerpb.Call_Subscribe
+	Call *schedulerpb.Call
+	// Old marks a driver from before 0.24, which has a message for each purpose. These
+	// are carried out for a framework that is disconnected, too.
+	Old bool
+
+	// What follows is for a SUBSCRIBE.
+
 	// Force takes the framework over from another instance, if it has one.
 	Force bool
-	// Old marks a driver from before 0.24, which speaks in messages instead of calls.
-	Old bool
 	// Principal is who the driver authenticated as, empty for nobody; Unauthenticated
 	// says that it did not and would have had to.
 	Principal       string
 	Unauthenticated bool
 	// Refusal is what is wrong with the message by itself, empty for nothing.
 	Refusal string
-}
-
-// DriverCall is a call of a v0 driver that is not a SUBSCRIBE.
-type DriverCall struct {
-	PID  string
-	Call *schedulerpb.Call
-	// Old is a message from before there were calls. It is carried out for a
-	// framework that is disconnected, too.
-	Old bool
 }
 
 // DriverDeactivate says that a driver aborted: it wants no more offers, but leaves its
@@ -109,7 +104,6 @@ func (AgentMessage) event()     {}
 func (Pong) event()             {}
 func (PeerExited) event()       {}
 func (Subscribe) event()        {}
-func (DriverSubscribe) event()  {}
 func (DriverCall) event()       {}
 func (DriverDeactivate) event() {}
 func (StreamClosed) event()     {}

@@ -1,13 +1,14 @@
 // Package peer is the master's side of the libprocess messages: it translates
 // between them and the core's events and effects.
 //
-// Comes in: messages to the processes `master` and `slave-observer(N)`, and broken
-// links. Goes out: the core's events, in the order in which each peer sent them,
-// and the messages the core wants sent. It decides nothing; a message that cannot
-// be read is written to the log and dropped, as the original does.
+// Comes in: messages of agents and v0 scheduler drivers to the processes `master` and
+// `slave-observer(N)`, and broken links. Goes out: the core's events, in the order in
+// which each peer sent them, and the messages the core wants sent. It decides nothing; a
+// message that cannot be read is written to the log and dropped, as the original does.
 package peer
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"sync"
 
 	"stoa/internal/libprocess"
+	"stoa/internal/mesos/driverpb"
 	"stoa/internal/mesos/internalpb"
 	"stoa/master/core"
 
@@ -63,7 +65,7 @@ func (p *Peer) Close() {
 	}
 }
 
-// incoming are the messages the core knows, by name.
+// incoming are the messages of agents, by name. Those of drivers are in driver.go.
 var incoming = map[string]func() proto.Message{
 	"RegisterSlaveMessage":         func() proto.Message { return new(internalpb.RegisterSlaveMessage) },
 	"ReregisterSlaveMessage":       func() proto.Message { return new(internalpb.ReregisterSlaveMessage) },
@@ -77,6 +79,11 @@ var incoming = map[string]func() proto.Message{
 
 // Receive takes in a message to `master`.
 func (p *Peer) Receive(m libprocess.Message) {
+	if m.Name == internalPrefix+"SubmitSchedulerRequest" {
+		// Ancient clients ask the master to run their scheduler. No master ever did.
+		p.transport.SendProto(p.master, m.From, &internalpb.SubmitSchedulerResponse{Okay: proto.Bool(false)})
+		return
+	}
 	event, err := decode(m)
 	if err != nil {
 		p.log.Warn("message dropped", "message", m.Name, "from", m.From.String(), "error", err)
@@ -86,19 +93,41 @@ func (p *Peer) Receive(m libprocess.Message) {
 }
 
 func decode(m libprocess.Message) (core.Event, error) {
+	if m.Name == driverCall {
+		message := new(driverpb.Call)
+		if err := unmarshal(m.Body, message); err != nil {
+			return nil, err
+		}
+		return callOf(m.From.String(), message), nil
+	}
 	name, ok := strings.CutPrefix(m.Name, internalPrefix)
 	if !ok {
-		return nil, fmt.Errorf("it is not a message this master knows")
+		return nil, errUnknown
 	}
-	make, ok := incoming[name]
-	if !ok {
-		return nil, fmt.Errorf("it is not a message this master knows")
+	if make, ok := incoming[name]; ok {
+		message := make()
+		if err := unmarshal(m.Body, message); err != nil {
+			return nil, err
+		}
+		return core.AgentMessage{From: m.From.String(), IP: m.From.Addr.Addr().String(), Message: message}, nil
 	}
-	message := make()
-	if err := proto.Unmarshal(m.Body, message); err != nil {
-		return nil, fmt.Errorf("its body cannot be read: %w", err)
+	if make, ok := fromDrivers[name]; ok {
+		message := make()
+		if err := unmarshal(m.Body, message); err != nil {
+			return nil, err
+		}
+		return driverEvent(m.From.String(), message), nil
 	}
-	return core.AgentMessage{From: m.From.String(), IP: m.From.Addr.Addr().String(), Message: message}, nil
+	return nil, errUnknown
+}
+
+var errUnknown = errors.New("it is not a message this master knows")
+
+func unmarshal(body []byte, m proto.Message) error {
+	if err := proto.Unmarshal(body, m); err != nil {
+		return fmt.Errorf("its body cannot be read: %w", err)
+	}
+	return nil
 }
 
 // Exited takes in that a link of `master` broke.
