@@ -47,6 +47,8 @@ type Agent struct {
 	logger *slog.Logger
 	layout checkpoint.Layout
 	saved  core.Recovered
+	// claimed is the work directory, locked.
+	claimed *os.File
 
 	core       *core.Core
 	transport  *libprocess.Transport
@@ -108,11 +110,16 @@ func New(ctx context.Context, config Config) (a *Agent, err error) {
 		files:    files.New(),
 		gc:       gc.New(config.Logger),
 	}
-	for _, dir := range []string{config.WorkDir, config.RuntimeDir} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, fmt.Errorf("agent: cannot make the directory (check --work_dir and --runtime_dir): %w", err)
-		}
+	claimed, err := claim(config.WorkDir, config.RuntimeDir)
+	if err != nil {
+		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			claimed.Close()
+		}
+	}()
+	a.claimed = claimed
 	advertise, err := a.advertise()
 	if err != nil {
 		return nil, err

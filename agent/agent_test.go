@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 
 	"stoa/agent"
@@ -294,4 +295,46 @@ func TestUnknownUserDropsTheTaskInTheOriginalsWords(t *testing.T) {
 	if exited.GetStatus() != -1 {
 		t.Errorf("exited executor: %v", exited)
 	}
+}
+
+func TestTwoAgentsDoNotShareAWorkDirectory(t *testing.T) {
+	master := newFakeMaster(t, "127.0.0.1:0")
+	s := settings{Master: master.address, WorkDir: t.TempDir()}
+	startAgent(t, s)
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := agent.New(t.Context(), s.config(listener)); err == nil || !strings.Contains(err.Error(), "another agent uses --work_dir") {
+		t.Errorf("the second agent: %v", err)
+	}
+	if _, err := listener.Accept(); err == nil {
+		t.Error("the listener is still open")
+	}
+}
+
+func TestRunLeavesNoGoroutineBehind(t *testing.T) {
+	ignore := goleak.IgnoreCurrent()
+	master := newFakeMaster(t, "127.0.0.1:0")
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	a, err := agent.New(ctx, settings{Master: master.address, WorkDir: t.TempDir()}.config(listener))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	first[*internalpb.UpdateSlaveMessage](master, 0)
+	master.run(framework("test-0000"), "task", "sleep 1000")
+	master.awaitState("task", mesospb.TaskState_TASK_RUNNING)
+	a.Shutdown("test")
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	cancel()
+	master.close()
+	goleak.VerifyNone(t, ignore)
 }

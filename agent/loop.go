@@ -40,6 +40,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	for _, log := range a.logs {
 		log.Close()
 	}
+	a.claimed.Close()
 	return err
 }
 
