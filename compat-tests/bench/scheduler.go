@@ -29,9 +29,9 @@ type SchedulerOptions struct {
 	CPUs, Mem float64
 	// Label is put on each task, to give it the size that tasks have in practice.
 	Label string
-	// Idle schedulers decline all offers for an instant, so that they come again and
-	// again; the time between two OFFERS events is in Gaps.
-	Idle bool
+	// Probe makes a scheduler that launches nothing: it keeps all offers but one, which
+	// it gives back again and again; how long it takes to return is in Returns.
+	Probe bool
 }
 
 // Scheduler launches a number of tasks on whatever it is offered, over the v1 HTTP API.
@@ -51,8 +51,8 @@ type Scheduler struct {
 	updates  int
 	first    time.Time // the first ACCEPT
 	last     time.Time // the newest first TASK_RUNNING of a task
-	asked    time.Time
-	gaps     []time.Duration
+	returned time.Time // when a probe's offer was given back
+	returns  []time.Duration
 }
 
 // NewScheduler prepares a scheduler; Run connects it.
@@ -159,13 +159,13 @@ func (s *Scheduler) Event(e *schedulerpb.Event) {
 }
 
 func (s *Scheduler) offers(list []*mesospb.Offer) {
-	if s.o.Idle {
-		if !s.asked.IsZero() {
-			s.gaps = append(s.gaps, time.Since(s.asked))
+	if s.o.Probe {
+		if !s.returned.IsZero() {
+			s.returns = append(s.returns, time.Since(s.returned))
 		}
-		s.decline(list, 0)
+		s.decline(list[:1], 0)
 		s.calls <- &schedulerpb.Call{Type: schedulerpb.Call_REVIVE.Enum()}
-		s.asked = time.Now()
+		s.returned = time.Now()
 		return
 	}
 	for i, o := range list {
@@ -286,13 +286,13 @@ func (s *Scheduler) Took() time.Duration {
 	return s.last.Sub(s.first)
 }
 
-// Gaps are the times from declining all offers of an Idle scheduler to their return.
-func (s *Scheduler) Gaps() []time.Duration {
+// Returns are how long a probe's offers took to come back since the last call.
+func (s *Scheduler) Returns() []time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	gaps := s.gaps
-	s.gaps = nil
-	return gaps
+	list := s.returns
+	s.returns = nil
+	return list
 }
 
 // Kill asks the master to kill a task.
