@@ -262,13 +262,14 @@ func TestShutdownUnregistersAndEndsTasks(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
 	master.run(f, "task", "echo $$ > "+pid+"; exec sleep 1000")
 	master.awaitState("task", mesospb.TaskState_TASK_RUNNING)
+	var content []byte
+	eventually(t, "the task's pid", func() bool {
+		content, _ = os.ReadFile(pid)
+		return strings.HasSuffix(string(content), "\n")
+	})
 	a.Shutdown("test")
 	first[*internalpb.UnregisterSlaveMessage](master, 0)
 	a.await()
-	content, err := os.ReadFile(pid)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if _, err := os.Stat("/proc/" + strings.TrimSpace(string(content))); err == nil {
 		t.Error("the task still runs")
 	}
