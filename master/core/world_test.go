@@ -24,6 +24,7 @@ type world struct {
 	sent    map[string][]proto.Message // by UPID
 	pings   map[string][]bool          // by UPID: the connected flag of each ping
 	numbers map[string]int             // by UPID: its observer
+	links   map[string]int             // by UPID: how often it was linked to
 	events  map[StreamID][]*schedulerpb.Event
 	closed  map[StreamID]bool
 	answers map[RequestID]Answer
@@ -47,6 +48,7 @@ func newWorldAfter(t testing.TB, recovery Recovery, change ...func(*Config)) *wo
 		sent:    make(map[string][]proto.Message),
 		pings:   make(map[string][]bool),
 		numbers: make(map[string]int),
+		links:   make(map[string]int),
 		events:  make(map[StreamID][]*schedulerpb.Event),
 		closed:  make(map[StreamID]bool),
 		answers: make(map[RequestID]Answer),
@@ -88,6 +90,8 @@ func (w *world) flush() {
 			switch e := effect.(type) {
 			case Send:
 				w.sent[e.To] = append(w.sent[e.To], e.Message)
+			case Link:
+				w.links[e.To]++
 			case Ping:
 				w.pings[e.To] = append(w.pings[e.To], e.Connected)
 				w.numbers[e.To] = e.Observer
@@ -276,9 +280,15 @@ func (w *world) streamOf(framework string) (StreamID, string) {
 	return 0, ""
 }
 
-// call makes a call as a subscribed framework and returns its answer.
+// call makes a call as a subscribed framework and returns its answer, which is empty for
+// one on a driver.
 func (w *world) call(framework string, call *schedulerpb.Call) Answer {
 	w.t.Helper()
+	if f := w.c.known[framework]; f != nil && f.PID != "" {
+		call.FrameworkId = &mesospb.FrameworkID{Value: &framework}
+		w.step(DriverCall{PID: f.PID, Call: call})
+		return Answer{}
+	}
 	w.ids++
 	id := RequestID(w.ids)
 	call.FrameworkId = &mesospb.FrameworkID{Value: &framework}
