@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,15 +41,37 @@ func TestFixedAddresses(t *testing.T) {
 	}
 }
 
-// script gives leaders one after the other.
-type script struct{ leaders chan Leader }
+// script is told who leads; like a real detector it can be asked for the same
+// answer more than once.
+type script struct {
+	mu      sync.Mutex
+	leader  *Leader
+	changed chan struct{}
+}
 
-func (s script) Detect(ctx context.Context, previous *Leader) (Leader, error) {
-	select {
-	case l := <-s.leaders:
-		return l, nil
-	case <-ctx.Done():
-		return Leader{}, ctx.Err()
+func newScript() *script { return &script{changed: make(chan struct{})} }
+
+func (s *script) set(l Leader) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leader = &l
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *script) Detect(ctx context.Context, previous *Leader) (Leader, error) {
+	for {
+		s.mu.Lock()
+		leader, changed := s.leader, s.changed
+		s.mu.Unlock()
+		if leader != nil && (previous == nil || *leader != *previous) {
+			return *leader, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return Leader{}, ctx.Err()
+		}
 	}
 }
 
@@ -61,7 +84,7 @@ func TestEveryChangeOfTheLeaderIsTold(t *testing.T) {
 	defer transport.Close()
 	events := make(chan core.Event, 10)
 	p := New(transport, func(e core.Event) { events <- e }, slog.New(slog.DiscardHandler))
-	s := script{make(chan Leader, 10)}
+	s := newScript()
 	again := make(chan struct{})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -81,12 +104,13 @@ func TestEveryChangeOfTheLeaderIsTold(t *testing.T) {
 		}
 	}
 	one := netip.MustParseAddrPort("127.0.0.1:5050")
-	s.leaders <- Leader{Address: one, Hostname: "a"}
+	s.set(Leader{Address: one, Hostname: "a"})
 	expect(core.MasterDetected{UPID: "master@127.0.0.1:5050", Hostname: "a"})
-	s.leaders <- Leader{}
+	s.set(Leader{})
 	expect(core.MasterDetected{})
 	again <- struct{}{}
-	s.leaders <- Leader{Address: one, Update: true}
+	expect(core.MasterDetected{}) // asked anew, told again
+	s.set(Leader{Address: one, Update: true})
 	expect(core.MasterDetected{UPID: "master@127.0.0.1:5050", Update: true})
 	stop()
 	<-done
