@@ -36,19 +36,20 @@ func makeContainerizers(config Config) ([]containerizer.Containerizer, error) {
 			})
 		case "docker":
 			one, err = docker.New(docker.Config{
-				Socket:           config.DockerSocket,
-				RuntimeDir:       config.RuntimeDir,
-				WorkDir:          config.WorkDir,
-				LauncherDir:      config.LauncherDir,
-				SandboxDirectory: config.SandboxDirectory,
-				StopTimeout:      config.DockerStopTimeout,
-				RemoveDelay:      config.DockerRemoveDelay,
-				KeepOrphans:      config.DockerLeaveOrphans,
-				RegistryConfig:   config.DockerConfig,
-				EnableCFS:        config.Flags["cgroups_enable_cfs"] == "true",
-				SwitchUser:       !config.KeepUser,
-				Fetcher:          fetch,
-				Logger:           config.Logger,
+				Socket:              config.DockerSocket,
+				RuntimeDir:          config.RuntimeDir,
+				WorkDir:             config.WorkDir,
+				LauncherDir:         config.LauncherDir,
+				SandboxDirectory:    config.SandboxDirectory,
+				StopTimeout:         config.DockerStopTimeout,
+				RemoveDelay:         config.DockerRemoveDelay,
+				KeepOrphans:         config.DockerLeaveOrphans,
+				RegistryConfig:      config.DockerConfig,
+				DefaultContainerDNS: config.Flags["default_container_dns"],
+				EnableCFS:           config.Flags["cgroups_enable_cfs"] == "true",
+				SwitchUser:          !config.KeepUser,
+				Fetcher:             fetch,
+				Logger:              config.Logger,
 			})
 		default:
 			return nil, fmt.Errorf("agent: --containerizers=%s: unknown containerizer '%s'; there are 'mesos' and 'docker'",

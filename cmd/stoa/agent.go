@@ -68,6 +68,9 @@ func agentConfig(ctx context.Context, v *flags.Values, n mesosNetwork, log *logg
 		DockerStopTimeout:             v.Duration("docker_stop_timeout"),
 		DockerRemoveDelay:             v.Duration("docker_remove_delay"),
 		DockerLeaveOrphans:            !v.Bool("docker_kill_orphans"),
+		DockerConfig:                  v.String("docker_config"),
+		FrameworksHome:                v.String("frameworks_home"),
+		FetcherStallTimeout:           v.Duration("fetcher_stall_timeout"),
 		KeepUser:                      !v.Bool("switch_user"),
 		HTTPCommandExecutor:           v.Bool("http_command_executor"),
 		Recover:                       v.String("recover"),
@@ -87,6 +90,10 @@ func agentConfig(ctx context.Context, v *flags.Values, n mesosNetwork, log *logg
 		Build:                         readBuild().agent(),
 		Logger:                        log.Logger,
 	}
+	// The agent reads these from its Flags.
+	v.String("isolation")
+	v.Bool("cgroups_enable_cfs")
+	v.String("default_container_dns")
 	// The compiled-in places of the original need root or its package; without
 	// them the agent keeps to its own directories.
 	if v.Given("runtime_dir") {
