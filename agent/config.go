@@ -71,6 +71,9 @@ type Config struct {
 	DockerLeaveOrphans bool
 	// DockerConfig is --docker_config, credentials for registries: JSON or the path of a file.
 	DockerConfig string
+	// DefaultContainerDNS is --default_container_dns: the resolvers of containers that
+	// name none, as JSON.
+	DefaultContainerDNS string
 	// FrameworksHome and FetcherStallTimeout (default 1 minute) are --frameworks_home and
 	// --fetcher_stall_timeout.
 	FrameworksHome      string

@@ -45,7 +45,7 @@ func makeContainerizers(config Config) ([]containerizer.Containerizer, error) {
 				RemoveDelay:         config.DockerRemoveDelay,
 				KeepOrphans:         config.DockerLeaveOrphans,
 				RegistryConfig:      config.DockerConfig,
-				DefaultContainerDNS: config.Flags["default_container_dns"],
+				DefaultContainerDNS: config.DefaultContainerDNS,
 				EnableCFS:           config.Flags["cgroups_enable_cfs"] == "true",
 				SwitchUser:          !config.KeepUser,
 				Fetcher:             fetch,

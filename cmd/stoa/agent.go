@@ -68,6 +68,7 @@ func agentConfig(ctx context.Context, v *flags.Values, n mesosNetwork, log *logg
 		DockerStopTimeout:             v.Duration("docker_stop_timeout"),
 		DockerRemoveDelay:             v.Duration("docker_remove_delay"),
 		DockerLeaveOrphans:            !v.Bool("docker_kill_orphans"),
+		DefaultContainerDNS:           v.String("default_container_dns"),
 		DockerConfig:                  v.String("docker_config"),
 		FrameworksHome:                v.String("frameworks_home"),
 		FetcherStallTimeout:           v.Duration("fetcher_stall_timeout"),
@@ -93,7 +94,6 @@ func agentConfig(ctx context.Context, v *flags.Values, n mesosNetwork, log *logg
 	// The agent reads these from its Flags.
 	v.String("isolation")
 	v.Bool("cgroups_enable_cfs")
-	v.String("default_container_dns")
 	// The compiled-in places of the original need root or its package; without
 	// them the agent keeps to its own directories.
 	if v.Given("runtime_dir") {
