@@ -16,6 +16,7 @@ var errStopped = errors.New("master: stopped")
 type edges struct {
 	mu       sync.Mutex
 	streams  map[core.StreamID]*httpapi.Stream
+	watches  map[core.StreamID]*httpapi.WatchStream
 	requests map[core.RequestID]chan core.Answer
 	last     uint64
 }
@@ -60,6 +61,9 @@ func (e *edges) closeAll() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, s := range e.streams {
+		s.Close()
+	}
+	for _, s := range e.watches {
 		s.Close()
 	}
 }

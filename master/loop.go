@@ -34,7 +34,6 @@ func (m *Master) loop(ctx context.Context) error {
 			m.drain()
 		case look := <-m.looks:
 			look(m.core)
-			continue
 		}
 		if err := m.flush(); err != nil {
 			return err
@@ -73,6 +72,13 @@ func (m *Master) flush() error {
 				}
 			case core.CloseStream:
 				m.edges.closeStream(e.Stream)
+			case core.Announce:
+				for _, id := range m.edges.announce(e) {
+					m.cfg.Logger.Warn("operator dropped: it does not read its events", "stream", id)
+					m.core.Step(time.Now(), core.WatchEnded{Stream: id})
+				}
+			case core.CloseWatch:
+				m.edges.closeWatch(e.Stream)
 			case core.Answer:
 				m.edges.answer(e)
 			case core.Write:
@@ -84,7 +90,7 @@ func (m *Master) flush() error {
 	}
 }
 
-// look reads the core inside the loop, between two batches.
+// look runs read inside the loop, between two batches.
 func (m *Master) look(ctx context.Context, read func(*core.Core)) error {
 	done := make(chan struct{})
 	select {

@@ -107,6 +107,7 @@ func masterPolicies(v *flags.Values) core.Config {
 		MaxCompletedFrameworks:       bound(v.Int("max_completed_frameworks")),
 		MaxCompletedTasks:            bound(v.Int("max_completed_tasks_per_framework")),
 		MaxUnreachableTasks:          bound(v.Int("max_unreachable_tasks_per_framework")),
+		MaxWatchers:                  bound(v.Int("max_operator_event_stream_subscribers")),
 		RegistryGCInterval:           v.Duration("registry_gc_interval"),
 		RegistryMaxAgentAge:          v.Duration("registry_max_agent_age"),
 		RegistryMaxAgentCount:        v.Int("registry_max_agent_count"),

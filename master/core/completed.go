@@ -57,6 +57,7 @@ func (c *Core) removeFramework(f *Framework) {
 		}
 	}
 	c.touch(f, nil)
+	c.announce(FrameworkRemoved{f.Info})
 }
 
 // completedFramework returns the completed framework of that id, or nil.

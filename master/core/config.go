@@ -78,6 +78,10 @@ type Config struct {
 	RegistryMaxAgentAge   time.Duration
 	RegistryMaxAgentCount int
 
+	// MaxWatchers bounds the operators' streams of news; the oldest is closed to make
+	// room for a new one.
+	MaxWatchers int
+
 	// NewUUID returns 16 random bytes with the marks of a version 4 UUID. It is a
 	// value of the caller so that histories can be replayed.
 	NewUUID func() []byte
@@ -110,6 +114,7 @@ func (c Config) withDefaults() Config {
 	duration(&c.RegistryGCInterval, DefaultRegistryGCInterval)
 	duration(&c.RegistryMaxAgentAge, DefaultRegistryMaxAgentAge)
 	count(&c.RegistryMaxAgentCount, DefaultRegistryMaxAgentCount)
+	count(&c.MaxWatchers, DefaultMaxWatchers)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -51,6 +51,7 @@ type Core struct {
 	outOffers map[string]*Offer
 	written   map[WriteID]func(error)
 	counts    counters
+	watchers  watchers
 }
 
 // New returns a Core that knows what the registry held.
@@ -136,6 +137,10 @@ func (c *Core) Step(now time.Time, event Event) {
 		c.streamClosed(e.Stream)
 	case Call:
 		c.call(e)
+	case Watch:
+		c.watch(e.Stream)
+	case WatchEnded:
+		c.unwatch(e.Stream)
 	case Teardown:
 		c.operatorTeardown(e)
 	case Written:

@@ -104,6 +104,7 @@ func (c *Core) removeAgent(a *Agent, cause string) {
 				mesospb.TaskStatus_REASON_AGENT_REMOVED, "Agent "+a.Hostname()+" removed: "+cause)
 			c.endTask(t, status, false)
 		})
+		c.announce(AgentRemoved{a.ID})
 	}, DropAgent{a.ID})
 }
 

@@ -72,6 +72,9 @@ type Framework struct {
 	Used    resources.Resources
 	Offered resources.Resources
 
+	// announced says that watchers were told of the framework.
+	announced bool
+
 	failoverTimer  *timer
 	heartbeatTimer *timer
 	counts         counters

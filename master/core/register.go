@@ -198,6 +198,9 @@ func (c *Core) addAgent(a *Agent) {
 		a.Active = false
 		c.alloc.DeactivateAgent(a.ID)
 	}
+	if c.watching() {
+		c.announce(AgentAdded{viewAgent(a)})
+	}
 	c.touch(nil, a)
 }
 

@@ -102,6 +102,7 @@ func (c *Core) subscribeAgain(at endpoint, info *mesospb.FrameworkInfo, suppress
 	f := c.known[info.GetId().GetValue()]
 	if f == nil {
 		f = c.addFramework(info, suppressed)
+		c.announceFramework(f)
 	}
 	preserveImmutable(f.Info, info)
 	if err := validation.FrameworkUpdate(f.Info, info); err != nil {
@@ -189,7 +190,7 @@ func (c *Core) addFramework(info *mesospb.FrameworkInfo, suppressed map[string]b
 // recoverFramework makes a framework known that an agent reports.
 func (c *Core) recoverFramework(info *mesospb.FrameworkInfo) {
 	c.log.Info("framework learnt from an agent", "framework", info.GetId().GetValue(), "name", info.GetName())
-	c.addFramework(info, make(map[string]bool))
+	c.announceFramework(c.addFramework(info, make(map[string]bool)))
 }
 
 func (c *Core) allocatorFramework(f *Framework) allocator.FrameworkOptions {
@@ -244,6 +245,9 @@ func (c *Core) updateFramework(f *Framework, info *mesospb.FrameworkInfo, suppre
 func (c *Core) connect(f *Framework, at endpoint) {
 	f.Registered, f.Reregistered = c.now, time.Time{}
 	c.attach(f, at, false)
+	if !f.announced {
+		c.announceFramework(f)
+	}
 	c.log.Info("framework subscribed", "framework", f.String(), "roles", f.Roles)
 }
 
@@ -310,8 +314,9 @@ func (c *Core) heartbeat(f *Framework) {
 	f.heartbeatTimer = c.after(c.cfg.HeartbeatInterval, func(time.Time) { c.heartbeat(f) })
 }
 
-// broadcastFramework renews what every agent knows of the framework.
+// broadcastFramework renews what watchers and every agent know of the framework.
 func (c *Core) broadcastFramework(f *Framework) {
+	c.announceFramework(f)
 	for _, id := range sortedKeys(c.registered) {
 		c.sendFramework(c.registered[id], f)
 	}

@@ -108,7 +108,7 @@ func copyHealth(s *mesospb.TaskStatus, t *mesospb.Task) {
 // task: one for each run of equal states, without its data. A task that is over
 // stays over. Its resources come free with the first state that says so.
 func (c *Core) updateTask(t *Task, state mesospb.TaskState, status *mesospb.TaskStatus) {
-	held := t.holds()
+	held, before := t.holds(), t.Proto
 	p := copyTask(t.Proto)
 	if !Terminal(t.State()) {
 		p.State = state.Enum()
@@ -131,6 +131,7 @@ func (c *Core) updateTask(t *Task, state mesospb.TaskState, status *mesospb.Task
 			c.countEnd(t.Framework, status)
 		}
 	}
+	c.announceStatus(t, before, status)
 	c.touch(t.Framework, t.Agent)
 }
 
@@ -168,6 +169,7 @@ func (c *Core) addTask(f *Framework, a *Agent, p *mesospb.Task) *Task {
 		c.use(f, a, t.Resources)
 	}
 	c.touch(f, a)
+	c.announce(TaskAdded{t.Proto, f.Info})
 	return t
 }
 

@@ -28,6 +28,7 @@ type world struct {
 	events  map[StreamID][]*schedulerpb.Event
 	closed  map[StreamID]bool
 	answers map[RequestID]Answer
+	news    map[StreamID][]News
 	writes  []Write
 	// holdWrites keeps registry writes waiting until releaseWrites.
 	holdWrites bool
@@ -52,6 +53,7 @@ func newWorldAfter(t testing.TB, recovery Recovery, change ...func(*Config)) *wo
 		events:  make(map[StreamID][]*schedulerpb.Event),
 		closed:  make(map[StreamID]bool),
 		answers: make(map[RequestID]Answer),
+		news:    make(map[StreamID][]News),
 	}
 	cfg := Config{
 		Master:          &mesospb.MasterInfo{Id: proto.String(masterID), Ip: proto.Uint32(1), Port: proto.Uint32(5050)},
@@ -101,6 +103,12 @@ func (w *world) flush() {
 				}
 				w.events[e.Stream] = append(w.events[e.Stream], e.Event)
 			case CloseStream:
+				w.closed[e.Stream] = true
+			case Announce:
+				for _, s := range e.Streams {
+					w.news[s] = append(w.news[s], e.News)
+				}
+			case CloseWatch:
 				w.closed[e.Stream] = true
 			case Answer:
 				w.answers[e.Request] = e

@@ -43,6 +43,15 @@ type Config struct {
 	// for all but 200.
 	Teardown func(ctx context.Context, framework string) (status int, text string)
 
+	// Watch opens a stream of news: it returns the state before the first of them. The
+	// news come until the stream is closed, from either side; Unwatch says that the
+	// operator went away. Nil answers 501.
+	Watch   func(ctx context.Context, stream *WatchStream) (core.StreamID, *core.Snapshot, error)
+	Unwatch func(id core.StreamID)
+	// MaxWatchBacklog is how much news may wait for one operator before the stream is
+	// dropped as too slow; 0 is 100,000.
+	MaxWatchBacklog int
+
 	// Build is shown by /version and /state.
 	Build *mesospb.VersionInfo
 	// Started is when the process started, Elected when it became the leader.

@@ -168,6 +168,8 @@ func (s *server) call(a answer, call *masterpb.Call) {
 		set := call.SetLoggingLevel
 		s.setVerbosity(int(set.GetLevel()), time.Duration(set.GetDuration().GetNanoseconds()))
 		httpd.Empty(a.c, http.StatusOK)
+	case masterpb.Call_SUBSCRIBE:
+		s.watch(a)
 	case masterpb.Call_TEARDOWN:
 		s.tearDown(a.c, call.GetTeardown().GetFrameworkId().GetValue())
 	default:

@@ -47,6 +47,12 @@ type SchedulerConfig struct {
 	Logger       *slog.Logger
 }
 
+// Stream is the queue of events between the master's loop and one scheduler.
+type Stream = Queue[*schedulerpb.Event]
+
+// NewStream returns a stream that holds at most max events.
+func NewStream(max int) *Stream { return newQueue[*schedulerpb.Event](max) }
+
 const streamIDHeader = "Mesos-Stream-Id"
 
 // Scheduler serves POST /api/v1/scheduler (src/master/http.cpp,
@@ -56,7 +62,7 @@ func Scheduler(cfg SchedulerConfig) gin.HandlerFunc {
 		cfg.Authenticate = httpd.Anyone
 	}
 	if cfg.MaxBacklog <= 0 {
-		cfg.MaxBacklog = 100_000
+		cfg.MaxBacklog = defaultBacklog
 	}
 	if cfg.WriteTimeout <= 0 {
 		cfg.WriteTimeout = time.Minute
@@ -181,8 +187,7 @@ func (s *scheduler) subscribe(call *schedulerpb.Call, media string) {
 	header.Set(streamIDHeader, id)
 	c.Writer.WriteHeader(http.StatusOK)
 	c.Writer.WriteHeaderNow()
-	control := http.NewResponseController(c.Writer)
-	if control.Flush() != nil {
+	if http.NewResponseController(c.Writer).Flush() != nil {
 		return
 	}
 	ctx := c.Request.Context()
@@ -195,32 +200,9 @@ func (s *scheduler) subscribe(call *schedulerpb.Call, media string) {
 		return
 	}
 	defer s.cfg.Master.Unsubscribe(name)
-	var out []byte
-	for {
-		events, more := stream.next(ctx)
-		out = out[:0]
-		for _, e := range events {
-			out = appendEvent(out, e, media)
-		}
-		if len(out) > 0 {
-			// Without a deadline a scheduler that stopped reading would hold this up for
-			// as long as its connection lives.
-			_ = control.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
-			if _, err := c.Writer.Write(out); err != nil {
-				return
-			}
-			if control.Flush() != nil {
-				return
-			}
-			_ = control.SetWriteDeadline(time.Time{})
-		}
-		if !more {
-			return
-		}
-		if cap(out) > 1<<20 {
-			out = nil
-		}
-	}
+	writeStream(c, stream, s.cfg.WriteTimeout, func(out []byte, e *schedulerpb.Event) []byte {
+		return appendEvent(out, e, media)
+	})
 }
 
 // appendEvent appends one RecordIO record.

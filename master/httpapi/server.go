@@ -43,6 +43,9 @@ func newServer(config Config) *server {
 	if config.Counters == nil {
 		config.Counters = func() map[string]float64 { return nil }
 	}
+	if config.MaxWatchBacklog <= 0 {
+		config.MaxWatchBacklog = defaultBacklog
+	}
 	if config.Verbosity == nil {
 		config.Verbosity = func() int { return 0 }
 	}
