@@ -1,7 +1,7 @@
 package allocator
 
 import (
-	"maps"
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -10,12 +10,22 @@ import (
 	"stoa/internal/mesos/resources"
 )
 
+// Defaults of the original's src/master/constants.hpp and flags.cpp.
+const (
+	DefaultRecoveryFactor  = 0.8
+	DefaultRecoveryTimeout = 10 * time.Minute
+)
+
 // Config is what an Allocator needs to know before its first event.
 type Config struct {
-	// Interval is the shortest life of a decline filter (`--allocation_interval`).
+	// Interval is the shortest life of a decline filter, and the time between two
+	// looks at what quotas kept from somebody (`--allocation_interval`).
 	Interval time.Duration
 	// Weights are the weights of roles; a missing one is 1.
 	Weights map[string]float64
+	// RoleSorter and FrameworkSorter say who is served first (`--role_sorter`,
+	// `--framework_sorter`).
+	RoleSorter, FrameworkSorter Sorter
 	// ExcludedNames are resource names that do not count in a share
 	// (`--fair_sharing_excluded_resource_names`).
 	ExcludedNames []string
@@ -23,9 +33,15 @@ type Config struct {
 	FilterGPU bool
 	// MasterDomain is where this master is; nil for nowhere.
 	MasterDomain *mesospb.DomainInfo
-	// MinAllocatable are the sets of which an offer must have at least one in full;
-	// nil means the original's: 0.01 cpus, or 32 MB of mem.
+	// MinAllocatable are the sets of which an offer must have at least one in full
+	// (`--min_allocatable_resources`); nil means the original's: 0.01 cpus, or 32 MB
+	// of mem.
 	MinAllocatable []map[string]float64
+	// RecoveryFactor and RecoveryTimeout say how long [Allocator.HoldOff] waits for
+	// agents; zero means the defaults (`--allocator_agent_recovery_factor`,
+	// `--allocator_recovery_timeout`).
+	RecoveryFactor  float64
+	RecoveryTimeout time.Duration
 	// Seed decides the order in which agents that became free together are shared out.
 	Seed uint64
 }
@@ -39,22 +55,47 @@ type Allocation struct {
 // Allocator is the state of the allocation. It is not safe for concurrent use.
 type Allocator struct {
 	cfg        Config
-	minimum    []quantities
+	minimum    []minimum
 	random     *rand.Rand
+	whitelist  map[string]struct{} // nil for everybody
 	frameworks map[string]*framework
 	agents     map[string]*agent
 	// orphans are, by framework that is not known yet, the agents on which it
 	// holds something.
 	orphans map[string]map[string]*agent
+	// constrained are the frameworks with offer constraints.
+	constrained map[string]*framework
+
 	root    *role
+	roles   map[string]*role // by path
+	weights map[string]float64
+	lots    []lot // of the random role sorter; nil when they must be made anew
 	pool    pool
-	expiry  filters
-	seq     uint64
+
+	deadlines deadlines
+	pause     pause
 
 	// free are the active agents with something to offer; marked those of them to
-	// look at in the next run.
-	free   map[*agent]struct{}
-	marked []*agent
+	// look at in the next run. withheld are free agents of which a quota kept
+	// something from somebody, later those with a shared resource that somebody else
+	// is to have with the next interval, inverse those that may need inverse offers.
+	free, withheld, later, inverse agents
+	marked                         []*agent
+	nextLook                       *deadline // at withheld and later
+
+	// headroom is what nobody holds of spare resources in the whole cluster; required
+	// the part of it that is needed for guarantees that are not met, of inDeficit
+	// roles.
+	headroom, required resources.Quantities
+	inDeficit          int
+	surplus            resources.Quantities
+	surplusKnown       bool
+	// cutSurplus is the least surplus there was when something was withheld; eased
+	// are roles that have more room since; quotasEased says that withheld agents are
+	// to be looked at again.
+	cutSurplus  quantities
+	eased       []*role
+	quotasEased bool
 }
 
 // New returns an empty Allocator.
@@ -62,201 +103,141 @@ func New(cfg Config) *Allocator {
 	if cfg.MinAllocatable == nil {
 		cfg.MinAllocatable = []map[string]float64{{"cpus": 0.01}, {"mem": 32}}
 	}
-	return &Allocator{
-		cfg:        cfg,
-		minimum:    minimums(cfg.MinAllocatable),
-		random:     rand.New(rand.NewPCG(cfg.Seed, 1)),
-		frameworks: make(map[string]*framework),
-		agents:     make(map[string]*agent),
-		orphans:    make(map[string]map[string]*agent),
-		root:       newRole("", "", nil, 1),
-		pool:       pool{excluded: cfg.ExcludedNames, epoch: 1},
-		free:       make(map[*agent]struct{}),
+	cfg.RecoveryFactor = cmp.Or(cfg.RecoveryFactor, DefaultRecoveryFactor)
+	cfg.RecoveryTimeout = cmp.Or(cfg.RecoveryTimeout, DefaultRecoveryTimeout)
+	a := &Allocator{
+		cfg:         cfg,
+		minimum:     minimums(cfg.MinAllocatable),
+		random:      rand.New(rand.NewPCG(cfg.Seed, 1)),
+		frameworks:  make(map[string]*framework),
+		agents:      make(map[string]*agent),
+		orphans:     make(map[string]map[string]*agent),
+		constrained: make(map[string]*framework),
+		root:        newRole("", "", nil, 1),
+		roles:       make(map[string]*role),
+		weights:     make(map[string]float64),
+		pool:        pool{excluded: cfg.ExcludedNames, epoch: 1},
+		free:        agents{kind: inFree},
+		withheld:    agents{kind: inWithheld},
+		later:       agents{kind: inLater},
+		inverse:     agents{kind: inInverse},
 	}
-}
-
-func minimums(sets []map[string]float64) []quantities {
-	var out []quantities
-	for _, set := range sets {
-		q := quantities{}
-		for name, amount := range set {
-			q.add(name, resources.ScalarOf(amount))
-		}
-		out = append(out, q)
+	for role, weight := range cfg.Weights {
+		a.SetWeight(role, weight)
 	}
-	return out
+	return a
 }
 
 // Next is when Run has something to do though nothing happens before, zero for
 // never.
-func (a *Allocator) Next() time.Time {
-	if len(a.expiry) == 0 {
-		return time.Time{}
-	}
-	return a.expiry[0].until
-}
+func (a *Allocator) Next() time.Time { return a.deadlines.next() }
 
 // Pending says whether Run has something to do now.
 func (a *Allocator) Pending(now time.Time) bool {
-	return len(a.marked) > 0 || len(a.expiry) > 0 && !a.expiry[0].until.After(now)
+	if a.deadlines.due(now) {
+		return true
+	}
+	return !a.pause.paused() && (len(a.marked) > 0 || len(a.inverse.list) > 0 || a.quotasMayEase())
 }
 
-// refresh brings an agent that changed in or out of the free ones and has the next
-// run look at it.
-func (a *Allocator) refresh(ag *agent) {
-	ag.free = ag.active && !ag.available().Empty()
-	if ag.free {
-		a.free[ag] = struct{}{}
-		a.mark(ag)
-	} else {
-		delete(a.free, ag)
+// severalMembers is how many members an agent is marked for before it is marked for
+// everybody: a longer list would cost more than it saves.
+const severalMembers = 16
+
+// mark has the next run look at an agent.
+func (a *Allocator) mark(ag *agent) {
+	if a.free.has(ag) {
+		ag.all = true
+		ag.wanting = ag.wanting[:0]
+		a.noteMarked(ag)
 	}
 }
 
-func (a *Allocator) mark(ag *agent) {
-	if ag.free && !ag.marked {
+// markFor has the next run look whether an agent has something for a member. All
+// others have had what they may have of it.
+func (a *Allocator) markFor(ag *agent, m *member) {
+	if !a.free.has(ag) || ag.all || slices.Contains(ag.wanting, m) {
+		return
+	}
+	if len(ag.wanting) == severalMembers {
+		a.mark(ag)
+		return
+	}
+	ag.wanting = append(ag.wanting, m)
+	a.noteMarked(ag)
+}
+
+func (a *Allocator) noteMarked(ag *agent) {
+	if !ag.marked {
 		ag.marked = true
 		a.marked = append(a.marked, ag)
 	}
 }
 
-// markFree has the next run look at every agent with something to offer: a demand
-// is new.
-func (a *Allocator) markFree() {
-	if len(a.free) == 0 {
+// markDemand has the next run look at every agent with something to offer: the
+// member's demand is new.
+func (a *Allocator) markDemand(m *member) {
+	if !m.client {
 		return
 	}
-	from := len(a.marked)
-	for ag := range a.free {
-		a.mark(ag)
+	for _, ag := range a.free.list {
+		a.markFor(ag, m)
 	}
-	// A map's order is not a caller's to repeat; the shuffle below is.
-	slices.SortFunc(a.marked[from:], func(x, y *agent) int {
-		if x.id < y.id {
-			return -1
-		}
-		return 1
-	})
+}
+
+// sortMarked undoes the order of a map, which is not a caller's to repeat.
+func (a *Allocator) sortMarked() {
+	slices.SortFunc(a.marked, func(x, y *agent) int { return cmp.Compare(x.id, y.id) })
 }
 
 // Run allocates what is free on the marked agents and returns the allocations,
 // in the order in which they were made.
 func (a *Allocator) Run(now time.Time) []Allocation {
-	a.expire(now)
-	if len(a.marked) == 0 {
+	a.deadlines.run(now)
+	if a.pause.paused() {
 		return nil
 	}
+	made := a.allocate(a.takeMarked())
+	a.lookAgain(now)
+	return made
+}
+
+// takeMarked returns the marked agents that have something to offer.
+func (a *Allocator) takeMarked() []*agent {
 	todo := a.marked
 	a.marked = nil
-	for _, ag := range todo {
+	return slices.DeleteFunc(todo, func(ag *agent) bool {
 		ag.marked = false
-	}
-	if a.root.leaves == 0 {
-		return nil
-	}
-	a.random.Shuffle(len(todo), func(i, j int) { todo[i], todo[j] = todo[j], todo[i] })
-	var made []Allocation
-	for _, ag := range todo {
-		if ag.free {
-			made = a.allocate(ag, made)
+		if a.root.leaves > 0 && a.free.has(ag) {
+			return false
 		}
-	}
-	return made
-}
-
-// allocate shares out one agent: each role, poorest first, and in it each
-// framework, poorest first, takes all it may have of what is left.
-func (a *Allocator) allocate(ag *agent, made []Allocation) []Allocation {
-	available := ag.available()
-	a.eachRole(a.root, func(r *role) bool {
-		for _, m := range r.clients.order(&a.pool) {
-			if !a.suits(m, ag) {
-				continue
-			}
-			rs := m.strip(available.AllocatableTo(r.path))
-			if rs.Empty() || !a.enough(m, rs) || m.filtered(ag, rs) {
-				continue
-			}
-			allocated := ordered(rs).Allocate(r.path)
-			a.book(m, ag, allocated, true)
-			made = append(made, Allocation{m.framework.id, ag.id, r.path, allocated})
-			// A shared resource goes to one framework per run, too.
-			available = available.Subtract(rs)
-			if available.Empty() {
-				return false
-			}
-		}
+		ag.unmark()
 		return true
 	})
-	if ag.free = !ag.available().Empty(); !ag.free {
-		delete(a.free, ag)
+}
+
+// quotasMayEase says whether something happened that may have made room for what quotas
+// keep from somebody.
+func (a *Allocator) quotasMayEase() bool {
+	return len(a.withheld.list) > 0 && !a.quotasEased && (len(a.eased) > 0 || !a.surplusKnown)
+}
+
+// lookAgain sees to it that, an interval from now, a run looks at agents that no event
+// will mark.
+func (a *Allocator) lookAgain(now time.Time) {
+	if a.quotasMayEase() && a.quotasEase() {
+		a.quotasEased = true
 	}
-	return made
-}
-
-// suits says whether the framework can use the agent at all.
-func (a *Allocator) suits(m *member, ag *agent) bool {
-	o := &m.framework.options
-	switch {
-	case o.MultiRole && !ag.options.MultiRole:
-		return false
-	case m.role.parent != a.root && !ag.options.HierarchicalRole:
-		return false
-	case a.cfg.FilterGPU && !o.GPU && ag.total.Gpus() > 0:
-		return false
-	case !o.RegionAware && a.remote(ag):
-		return false
+	if a.nextLook != nil || len(a.later.list) == 0 && !a.quotasEased {
+		return
 	}
-	return true
-}
-
-// remote says whether an agent is in another region than the master.
-func (a *Allocator) remote(ag *agent) bool {
-	region := ag.options.Domain.GetFaultDomain().GetRegion()
-	own := a.cfg.MasterDomain.GetFaultDomain().GetRegion()
-	return region != nil && own != nil && region.GetName() != own.GetName()
-}
-
-// strip leaves out what the framework does not understand.
-func (m *member) strip(rs resources.Resources) resources.Resources {
-	o := &m.framework.options
-	return rs.Filter(func(r resources.Resource) bool {
-		return (o.Shared || !r.IsShared()) &&
-			(o.Revocable || !r.IsRevocable()) &&
-			(o.Refined || !r.HasRefinedReservations())
+	a.nextLook = a.deadlines.set(now.Add(a.cfg.Interval), func() {
+		a.nextLook = nil
+		for _, ag := range a.later.take() {
+			a.mark(ag)
+		}
+		if a.quotasEased {
+			a.releaseWithheld()
+		}
 	})
-}
-
-// enough says whether rs is worth an offer.
-func (a *Allocator) enough(m *member, rs resources.Resources) bool {
-	sets, own := m.framework.minimum[m.role.path]
-	if !own {
-		sets = a.minimum
-	}
-	if len(sets) == 0 {
-		return true
-	}
-	q := quantitiesOf(rs)
-	return slices.ContainsFunc(sets, q.covers)
-}
-
-// ordered puts reservations, ranges, sets and revocable resources before the
-// plain scalars, which is how the original's offers list them.
-func ordered(rs resources.Resources) resources.Resources {
-	first := func(r resources.Resource) bool {
-		return r.IsReserved() || r.Type() != mesospb.Value_SCALAR || r.IsRevocable()
-	}
-	head := rs.Filter(first)
-	tail := rs.Filter(func(r resources.Resource) bool { return !first(r) })
-	return head.Add(tail)
-}
-
-// Held returns what each framework holds on an agent, offered or used, with roles of
-// allocation.
-func (a *Allocator) Held(agent string) map[string]resources.Resources {
-	ag := a.agents[agent]
-	if ag == nil {
-		return nil
-	}
-	return maps.Clone(ag.held)
 }

@@ -41,8 +41,8 @@ func (a *Allocator) join(id string, options FrameworkOptions) {
 
 func (a *Allocator) agent(id, text string) { a.AddAgent(id, modern, parse(text), nil) }
 
-// run runs the allocator and returns its allocations as `framework/role@agent: what`.
-func run(a *Allocator, after time.Duration) []string {
+// made runs the allocator and returns its allocations as `framework/role@agent: what`.
+func made(a *Allocator, after time.Duration) []string {
 	out := []string{}
 	for _, one := range a.Run(t0.Add(after)) {
 		out = append(out, fmt.Sprintf("%s/%s@%s: %s", one.Framework, one.Role, one.Agent, one.Resources.Unallocate()))
@@ -66,25 +66,25 @@ func TestUnreservedDRF(t *testing.T) {
 	a := fresh()
 	a.agent("s1", "cpus:2;mem:1024")
 	a.join("f1", multi("role1"))
-	expect(t, run(a, 0), "f1/role1@s1: cpus:2; mem:1024")
+	expect(t, made(a, 0), "f1/role1@s1: cpus:2; mem:1024")
 	a.join("f2", multi("role2"))
-	expect(t, run(a, 0))
+	expect(t, made(a, 0))
 	a.agent("s2", "cpus:1;mem:512")
-	expect(t, run(a, 0), "f2/role2@s2: cpus:1; mem:512")
+	expect(t, made(a, 0), "f2/role2@s2: cpus:1; mem:512")
 	a.agent("s3", "cpus:3;mem:2048")
-	expect(t, run(a, 0), "f2/role2@s3: cpus:3; mem:2048")
+	expect(t, made(a, 0), "f2/role2@s3: cpus:3; mem:2048")
 	// role1 has 2/6 of the cpus, role2 4/6.
 	a.join("f3", multi("role1"))
 	a.agent("s4", "cpus:4;mem:4096")
-	expect(t, run(a, 0), "f3/role1@s4: cpus:4; mem:4096")
+	expect(t, made(a, 0), "f3/role1@s4: cpus:4; mem:4096")
 	// role1 has 6/10, role2 4/10.
 	a.agent("s5", "cpus:1;mem:512")
-	expect(t, run(a, 0), "f2/role2@s5: cpus:1; mem:512")
+	expect(t, made(a, 0), "f2/role2@s5: cpus:1; mem:512")
 	a.agent("s6", "cpus:4;mem:1024")
-	expect(t, run(a, 0), "f2/role2@s6: cpus:4; mem:1024")
+	expect(t, made(a, 0), "f2/role2@s6: cpus:4; mem:1024")
 	// Now role1 is poorer, and in it f1.
 	a.agent("s7", "cpus:1;mem:512")
-	expect(t, run(a, 0), "f1/role1@s7: cpus:1; mem:512")
+	expect(t, made(a, 0), "f1/role1@s7: cpus:1; mem:512")
 }
 
 // ReservedDRF: what is reserved and allocated counts in the share.
@@ -92,12 +92,12 @@ func TestReservedDRF(t *testing.T) {
 	a := fresh()
 	a.agent("s1", "cpus:1;mem:1024;cpus(role1):50;mem(role1):1024")
 	a.join("f1", multi("role1"))
-	expect(t, run(a, 0), "f1/role1@s1: cpus(reservations: [(STATIC,role1)]):50; mem(reservations: [(STATIC,role1)]):1024; cpus:1; mem:1024")
+	expect(t, made(a, 0), "f1/role1@s1: cpus(reservations: [(STATIC,role1)]):50; mem(reservations: [(STATIC,role1)]):1024; cpus:1; mem:1024")
 	a.join("f2", multi("role2"))
 	a.agent("s2", "cpus:2;mem:512")
-	expect(t, run(a, 0), "f2/role2@s2: cpus:2; mem:512")
+	expect(t, made(a, 0), "f2/role2@s2: cpus:2; mem:512")
 	a.agent("s3", "cpus:2;mem:512")
-	expect(t, run(a, 0), "f2/role2@s3: cpus:2; mem:512")
+	expect(t, made(a, 0), "f2/role2@s3: cpus:2; mem:512")
 }
 
 // DRFWithFairnessExclusion: excluded names make nobody rich.
@@ -105,13 +105,13 @@ func TestFairnessExclusion(t *testing.T) {
 	a := fresh(func(c *Config) { c.ExcludedNames = []string{"gpus"} })
 	a.agent("s1", "cpus:2;mem:512;gpus:2")
 	a.join("f1", multi("role1"))
-	run(a, 0)
+	made(a, 0)
 	a.join("f2", multi("role2"))
 	a.agent("s2", "cpus:3;mem:512")
-	expect(t, run(a, 0), "f2/role2@s2: cpus:3; mem:512")
+	expect(t, made(a, 0), "f2/role2@s2: cpus:3; mem:512")
 	// Without the gpus role1 has 2/5, less than role2's 3/5.
 	a.agent("s3", "cpus:1;mem:64")
-	expect(t, run(a, 0), "f1/role1@s3: cpus:1; mem:64")
+	expect(t, made(a, 0), "f1/role1@s3: cpus:1; mem:64")
 }
 
 // NestedRoleDRF: a/b and a/c together compete as a.
@@ -119,18 +119,18 @@ func TestNestedRoles(t *testing.T) {
 	a := fresh()
 	a.agent("s1", "cpus:2;mem:1024")
 	a.join("f1", multi("a/b"))
-	expect(t, run(a, 0), "f1/a/b@s1: cpus:2; mem:1024")
+	expect(t, made(a, 0), "f1/a/b@s1: cpus:2; mem:1024")
 	a.join("f2", multi("a/c"))
 	a.join("f3", multi("d"))
 	a.agent("s2", "cpus:1;mem:512")
-	expect(t, run(a, 0), "f3/d@s2: cpus:1; mem:512")
+	expect(t, made(a, 0), "f3/d@s2: cpus:1; mem:512")
 	// a has 2, d has 1: d again, though a/c has nothing.
 	a.agent("s3", "cpus:1;mem:512")
-	got := run(a, 0)
+	got := made(a, 0)
 	expect(t, got, "f3/d@s3: cpus:1; mem:512")
 	// Equal now: fewer allocations first, and in a the poorest child.
 	a.agent("s4", "cpus:1;mem:512")
-	expect(t, run(a, 0), "f2/a/c@s4: cpus:1; mem:512")
+	expect(t, made(a, 0), "f2/a/c@s4: cpus:1; mem:512")
 }
 
 // A role with frameworks of its own and sub-roles competes with its sub-roles.
@@ -138,14 +138,14 @@ func TestRoleBesideItsSubroles(t *testing.T) {
 	a := fresh()
 	a.join("parent", multi("a"))
 	a.agent("s1", "cpus:1;mem:512")
-	expect(t, run(a, 0), "parent/a@s1: cpus:1; mem:512")
+	expect(t, made(a, 0), "parent/a@s1: cpus:1; mem:512")
 	a.join("child", multi("a/b"))
 	a.agent("s2", "cpus:1;mem:512")
-	expect(t, run(a, 0), "child/a/b@s2: cpus:1; mem:512")
+	expect(t, made(a, 0), "child/a/b@s2: cpus:1; mem:512")
 	a.RemoveFramework("child")
 	a.agent("s3", "cpus:1;mem:512")
 	// What the child had is free as well.
-	if got := run(a, 0); len(got) != 2 {
+	if got := made(a, 0); len(got) != 2 {
 		t.Errorf("allocations: %v", got)
 	}
 }
@@ -194,14 +194,14 @@ func TestOfferFilter(t *testing.T) {
 	a.join("f1", multi("r"))
 	one := a.Run(t0)[0]
 	a.Decline(t0, "f1", "s1", one.Resources, time.Hour)
-	expect(t, run(a, 0))
+	expect(t, made(a, 0))
 	a.join("f2", multi("r"))
-	expect(t, run(a, 0), "f2/r@s1: cpus:2; mem:1024")
+	expect(t, made(a, 0), "f2/r@s1: cpus:2; mem:1024")
 	a.Recover("f2", "s1", parse("cpus:1;mem:512").Allocate("r"))
 	a.Suppress("f2", nil)
-	expect(t, run(a, time.Minute))
+	expect(t, made(a, time.Minute))
 	a.UpdateAgent("s1", modern, parse("cpus:4;mem:2048"))
-	expect(t, run(a, time.Minute), "f1/r@s1: cpus:3; mem:1536")
+	expect(t, made(a, time.Minute), "f1/r@s1: cpus:3; mem:1536")
 }
 
 // SmallOfferFilterTimeout: however short, a filter lasts one allocation interval,
@@ -212,11 +212,11 @@ func TestFilterLastsAnInterval(t *testing.T) {
 		a.agent("s1", "cpus:2;mem:1024")
 		a.join("f1", multi("r"))
 		a.Decline(t0, "f1", "s1", a.Run(t0)[0].Resources, wait)
-		expect(t, run(a, 999*time.Millisecond))
+		expect(t, made(a, 999*time.Millisecond))
 		if next := a.Next(); !next.Equal(t0.Add(time.Second)) {
 			t.Errorf("next run at %v", next.Sub(t0))
 		}
-		expect(t, run(a, time.Second), "f1/r@s1: cpus:2; mem:1024")
+		expect(t, made(a, time.Second), "f1/r@s1: cpus:2; mem:1024")
 		if !a.Next().IsZero() {
 			t.Error("a filter is left")
 		}
@@ -231,20 +231,20 @@ func TestFiltersEnd(t *testing.T) {
 	decline := func() {
 		t.Helper()
 		for {
-			made := a.Run(t0)
-			if len(made) == 0 {
+			list := a.Run(t0)
+			if len(list) == 0 {
 				return
 			}
-			for _, one := range made {
+			for _, one := range list {
 				a.Decline(t0, one.Framework, one.Agent, one.Resources, time.Hour)
 			}
 		}
 	}
 	decline()
 	changed := modern
-	changed.Attributes = "rack:2"
+	changed.Attributes = []*mesospb.Attribute{{Name: proto.String("rack"), Type: mesospb.Value_TEXT.Enum(), Text: &mesospb.Value_Text{Value: proto.String("2")}}}
 	a.UpdateAgent("s1", changed, parse("cpus:2;mem:1024"))
-	if got := run(a, 0); len(got) != 1 {
+	if got := made(a, 0); len(got) != 1 {
 		t.Errorf("after new attributes: %v", got)
 	}
 	for _, one := range a.agents["s1"].held["f1"].ByAllocation() {
@@ -252,9 +252,9 @@ func TestFiltersEnd(t *testing.T) {
 	}
 	decline()
 	a.Revive("f1", []string{"q"})
-	expect(t, run(a, 0), "f1/q@s1: cpus:2; mem:1024")
-	if len(a.expiry) != 1 {
-		t.Errorf("%d filters left, the one of role r is expected", len(a.expiry))
+	expect(t, made(a, 0), "f1/q@s1: cpus:2; mem:1024")
+	if len(a.deadlines.list) != 1 {
+		t.Errorf("%d filters left, the one of role r is expected", len(a.deadlines.list))
 	}
 }
 
@@ -264,12 +264,12 @@ func TestSuppressByRole(t *testing.T) {
 	a.join("f1", multi("r1", "r2"))
 	a.Suppress("f1", []string{"r1"})
 	a.agent("s1", "cpus:2;mem:1024")
-	expect(t, run(a, 0), "f1/r2@s1: cpus:2; mem:1024")
+	expect(t, made(a, 0), "f1/r2@s1: cpus:2; mem:1024")
 	a.Suppress("f1", nil)
 	a.agent("s2", "cpus:2;mem:1024")
-	expect(t, run(a, 0))
+	expect(t, made(a, 0))
 	a.Revive("f1", nil)
-	if got := run(a, 0); len(got) != 1 {
+	if got := made(a, 0); len(got) != 1 {
 		t.Errorf("allocations: %v", got)
 	}
 }
@@ -280,9 +280,9 @@ func TestDeactivatedFramework(t *testing.T) {
 	a.join("f1", multi("r"))
 	a.DeactivateFramework("f1")
 	a.agent("s1", "cpus:2;mem:1024")
-	expect(t, run(a, 0))
+	expect(t, made(a, 0))
 	a.ActivateFramework("f1")
-	expect(t, run(a, 0), "f1/r@s1: cpus:2; mem:1024")
+	expect(t, made(a, 0), "f1/r@s1: cpus:2; mem:1024")
 }
 
 // Reservations: to the role and the roles below it, never upward.
@@ -290,13 +290,13 @@ func TestReservations(t *testing.T) {
 	a := fresh()
 	a.agent("s1", "cpus(a):2;mem(a):1024")
 	a.join("up", multi("b"))
-	expect(t, run(a, 0))
+	expect(t, made(a, 0))
 	a.join("down", multi("a/x"))
-	expect(t, run(a, 0), "down/a/x@s1: cpus(reservations: [(STATIC,a)]):2; mem(reservations: [(STATIC,a)]):1024")
+	expect(t, made(a, 0), "down/a/x@s1: cpus(reservations: [(STATIC,a)]):2; mem(reservations: [(STATIC,a)]):1024")
 	b := fresh()
 	b.agent("s1", "cpus(a/x):2;mem(a/x):1024")
 	b.join("f", multi("a"))
-	expect(t, run(b, 0))
+	expect(t, made(b, 0))
 }
 
 // Allocatable and FrameworkMinAllocatable.
@@ -304,19 +304,19 @@ func TestSmallestOffer(t *testing.T) {
 	a := fresh()
 	a.agent("s1", "cpus:0.001;mem:31;disk:1000")
 	a.join("f1", multi("r"))
-	expect(t, run(a, 0))
+	expect(t, made(a, 0))
 	picky := multi("r")
 	picky.MinAllocatable = map[string][]map[string]float64{"r": {}}
 	a.join("f2", picky)
-	expect(t, run(a, 0), "f2/r@s1: cpus:0.001; mem:31; disk:1000")
+	expect(t, made(a, 0), "f2/r@s1: cpus:0.001; mem:31; disk:1000")
 
 	b := fresh()
 	b.agent("s1", "cpus:4;mem:31")
 	picky.MinAllocatable["r"] = []map[string]float64{{"cpus": 8}, {"cpus": 4, "mem": 32}}
 	b.join("f", picky)
-	expect(t, run(b, 0))
+	expect(t, made(b, 0))
 	b.UpdateAgent("s1", modern, parse("cpus:4;mem:32"))
-	expect(t, run(b, 0), "f/r@s1: cpus:4; mem:32")
+	expect(t, made(b, 0), "f/r@s1: cpus:4; mem:32")
 }
 
 // DontOfferOldAgentToMultiRoleFramework, and agents without nested roles.
@@ -324,13 +324,13 @@ func TestOldAgents(t *testing.T) {
 	a := fresh()
 	a.AddAgent("old", AgentOptions{}, parse("cpus:1;mem:512"), nil)
 	a.join("f1", multi("r"))
-	expect(t, run(a, 0))
+	expect(t, made(a, 0))
 	a.AddAgent("flat", AgentOptions{MultiRole: true}, parse("cpus:1;mem:512"), nil)
 	a.join("f2", FrameworkOptions{Roles: []string{"a/b"}})
 	a.Suppress("f1", nil)
-	expect(t, run(a, 0))
+	expect(t, made(a, 0))
 	a.join("f3", FrameworkOptions{Roles: []string{"r"}})
-	if got := run(a, 0); len(got) != 2 {
+	if got := made(a, 0); len(got) != 2 {
 		t.Errorf("allocations: %v", got)
 	}
 }
@@ -349,11 +349,11 @@ func TestCapabilities(t *testing.T) {
 	a.AddAgent("gpu", modern, parse("cpus:1;mem:512;gpus:1"), nil)
 	a.AddAgent("over", modern, revocable("cpus:8;mem:512"), nil)
 	a.join("plain", multi("r"))
-	expect(t, run(a, 0))
+	expect(t, made(a, 0))
 	able := multi("r")
 	able.GPU, able.Revocable = true, true
 	a.join("able", able)
-	if got := run(a, 0); len(got) != 2 {
+	if got := made(a, 0); len(got) != 2 {
 		t.Errorf("allocations: %v", got)
 	}
 }
@@ -370,11 +370,11 @@ func TestRegions(t *testing.T) {
 	far.Domain = domain("us")
 	a.AddAgent("far", far, parse("cpus:1;mem:512"), nil)
 	a.join("f1", multi("r"))
-	expect(t, run(a, 0))
+	expect(t, made(a, 0))
 	aware := multi("r")
 	aware.RegionAware = true
 	a.join("f2", aware)
-	expect(t, run(a, 0), "f2/r@far: cpus:1; mem:512")
+	expect(t, made(a, 0), "f2/r@far: cpus:1; mem:512")
 }
 
 // FrameworkLoopMESOS_9554: one framework that cannot use the agent does not stand in
@@ -386,7 +386,7 @@ func TestIncapableFrameworkIsPassedOver(t *testing.T) {
 	able.GPU = true
 	a.join("f2", able)
 	a.AddAgent("s1", modern, parse("cpus:1;mem:512;gpus:1"), nil)
-	expect(t, run(a, 0), "f2/r@s1: cpus:1; mem:512; gpus:1")
+	expect(t, made(a, 0), "f2/r@s1: cpus:1; mem:512; gpus:1")
 }
 
 // NoDoubleAccounting and AddAgentWithUnknownFramework: what agents bring along counts
@@ -407,7 +407,7 @@ func TestUsedResourcesCountOnce(t *testing.T) {
 				t.Errorf("f1 has %v cpus", got)
 			}
 			a.ActivateFramework("f1")
-			expect(t, run(a, 0), "f1/r1@s1: cpus:1; mem:512")
+			expect(t, made(a, 0), "f1/r1@s1: cpus:1; mem:512")
 		})
 	}
 }
@@ -417,13 +417,13 @@ func TestRemovedAgentFreesShares(t *testing.T) {
 	a := fresh()
 	a.join("f1", multi("r1"))
 	a.agent("s1", "cpus:2;mem:1024")
-	run(a, 0)
+	made(a, 0)
 	a.join("f2", multi("r2"))
 	a.agent("s2", "cpus:1;mem:512")
-	run(a, 0)
+	made(a, 0)
 	a.RemoveAgent("s1")
 	a.agent("s3", "cpus:1;mem:512")
-	expect(t, run(a, 0), "f1/r1@s3: cpus:1; mem:512")
+	expect(t, made(a, 0), "f1/r1@s3: cpus:1; mem:512")
 }
 
 // UpdateWeight: a role of twice the weight gets twice as much.
@@ -449,7 +449,7 @@ func TestConvertedResources(t *testing.T) {
 	a := fresh()
 	a.agent("s1", "cpus:4;mem:512")
 	a.join("f1", multi("r1"))
-	run(a, 0)
+	made(a, 0)
 	reserved, err := parse("cpus:1").PushReservation(&mesospb.Resource_ReservationInfo{
 		Type: mesospb.Resource_ReservationInfo_DYNAMIC.Enum(), Role: proto.String("r1"),
 	})
@@ -460,9 +460,9 @@ func TestConvertedResources(t *testing.T) {
 	a.Recover("f1", "s1", reserved.Allocate("r1").Add(parse("cpus:3;mem:512").Allocate("r1")))
 	a.Suppress("f1", nil)
 	a.join("f2", multi("r2"))
-	expect(t, run(a, 0), "f2/r2@s1: cpus:3; mem:512")
+	expect(t, made(a, 0), "f2/r2@s1: cpus:3; mem:512")
 	a.Revive("f1", nil)
-	expect(t, run(a, 0), "f1/r1@s1: cpus(reservations: [(DYNAMIC,r1)]):1")
+	expect(t, made(a, 0), "f1/r1@s1: cpus(reservations: [(DYNAMIC,r1)]):1")
 }
 
 // An event among many agents looks at what it changed only.
@@ -472,10 +472,10 @@ func TestOneEventMarksOneAgent(t *testing.T) {
 	for i := range 1000 {
 		a.agent(fmt.Sprint("s", i), "cpus:4;mem:512")
 	}
-	run(a, 0)
+	made(a, 0)
 	a.Recover("f1", "s7", parse("cpus:1").Allocate("r"))
 	if len(a.marked) != 1 {
 		t.Errorf("%d agents marked", len(a.marked))
 	}
-	expect(t, run(a, 0), "f1/r@s7: cpus:1")
+	expect(t, made(a, 0), "f1/r@s7: cpus:1")
 }

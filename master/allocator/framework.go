@@ -20,14 +20,19 @@ type FrameworkOptions struct {
 	// MinAllocatable overrides, by role, the smallest offer it wants: at least one
 	// of the sets must be there in full. An empty list has no minimum.
 	MinAllocatable map[string][]map[string]float64
+
+	// Constraints say which agents it is offered; nil says all.
+	Constraints *Constraints
 }
 
 type framework struct {
 	id      string
 	options FrameworkOptions
-	minimum map[string][]quantities
+	minimum map[string][]minimum
 	active  bool
 	members map[string]*member // by role
+	// asked are the agents whose maintenance knows of the framework.
+	asked map[*agent]struct{}
 }
 
 // AddFramework makes a framework known. It gets offers once it is activated.
@@ -44,19 +49,33 @@ func (a *Allocator) AddFramework(id string, options FrameworkOptions) {
 		held := ag.held[id]
 		a.unholdOrphan(id, ag, held)
 		for role, part := range held.ByAllocation() {
-			a.hold(f, role, ag, part)
+			m := a.member(f, role)
+			a.hold(m, ag, part)
+			a.served(m)
 		}
 		a.refresh(ag)
 	}
 }
 
 // UpdateFramework replaces the options: new roles want offers, unless suppressed;
-// roles no longer subscribed keep what they hold.
+// roles no longer subscribed keep what they hold. A role that is suppressed no longer
+// is revived.
 func (a *Allocator) UpdateFramework(id string, options FrameworkOptions) {
-	if f := a.frameworks[id]; f != nil {
-		a.setOptions(f, options)
-		a.markFree()
+	f := a.frameworks[id]
+	if f == nil {
+		return
 	}
+	revived := false
+	for role, m := range f.members {
+		if m.subscribed && m.suppressed && !options.Suppressed[role] {
+			a.unfilterMember(m)
+			revived = true
+		}
+	}
+	if revived {
+		a.askFrameworkAgain(f)
+	}
+	a.setOptions(f, options)
 }
 
 func (a *Allocator) setOptions(f *framework, options FrameworkOptions) {
@@ -64,20 +83,27 @@ func (a *Allocator) setOptions(f *framework, options FrameworkOptions) {
 	f.minimum = nil
 	for role, sets := range options.MinAllocatable {
 		if f.minimum == nil {
-			f.minimum = make(map[string][]quantities)
+			f.minimum = make(map[string][]minimum)
 		}
 		f.minimum[role] = minimums(sets)
+	}
+	if options.Constraints == nil {
+		delete(a.constrained, f.id)
+	} else {
+		a.constrained[f.id] = f
 	}
 	for _, role := range options.Roles {
 		m := a.member(f, role)
 		m.subscribed, m.suppressed = true, options.Suppressed[role]
 	}
 	for role, m := range f.members {
+		m.excluded = nil
 		if !slices.Contains(options.Roles, role) {
 			m.subscribed = false
 			a.unfilterMember(m)
 		}
 		a.settle(m)
+		a.markDemand(m)
 	}
 }
 
@@ -99,20 +125,20 @@ func (a *Allocator) setActive(id string, active bool) {
 			a.unfilterMember(m)
 		}
 		a.settle(m)
+		a.markDemand(m)
 	}
-	if active {
-		a.markFree()
-	}
+	a.askFrameworkAgain(f)
 }
 
-// RemoveFramework forgets a framework. What it still holds must be recovered
-// before.
+// RemoveFramework forgets a framework. What it still holds is free again.
 func (a *Allocator) RemoveFramework(id string) {
 	f := a.frameworks[id]
 	if f == nil {
 		return
 	}
 	f.active = false
+	a.forgetAsked(f)
+	delete(a.constrained, id)
 	for _, m := range f.members {
 		m.subscribed = false
 		a.unfilterMember(m)
@@ -149,8 +175,11 @@ func (a *Allocator) Revive(id string, roles []string) {
 		m.suppressed = false
 		a.unfilterMember(m)
 		a.settle(m)
+		a.markDemand(m)
 	})
-	a.markFree()
+	if f := a.frameworks[id]; f != nil {
+		a.askFrameworkAgain(f)
+	}
 }
 
 func (a *Allocator) eachMember(id string, roles []string, do func(*member)) {
@@ -178,6 +207,7 @@ func (a *Allocator) member(f *framework, path string) *member {
 		held:      make(map[string]resources.Resources),
 	}
 	f.members[path], r.members[f.id] = m, m
+	a.lots = nil
 	return m
 }
 
@@ -189,33 +219,28 @@ func (a *Allocator) settle(m *member) {
 	}
 	delete(m.framework.members, m.role.path)
 	delete(m.role.members, m.framework.id)
+	a.lots = nil
 	a.release(m.role)
 }
 
 // Decline returns resources of an offer that nobody used, and hides them from the
 // framework for wait, at least one allocation interval.
-func (a *Allocator) Decline(now time.Time, framework, agent string, rs resources.Resources, wait time.Duration) {
-	f, ag := a.frameworks[framework], a.agents[agent]
-	if f == nil || ag == nil {
-		return
-	}
-	for role, part := range rs.ByAllocation() {
-		m := f.members[role]
-		if m == nil {
-			continue
-		}
-		a.unhold(m, ag, part)
-		if f.active && m.subscribed {
+func (a *Allocator) Decline(now time.Time, framework, id string, rs resources.Resources, wait time.Duration) {
+	a.giveBack(framework, id, rs, func(m *member, ag *agent, part resources.Resources) {
+		if m.framework.active && m.subscribed {
 			a.refuse(now, m, ag, part.Unallocate().Merged(), wait)
 		}
-		a.settle(m)
-	}
+	})
 }
 
 // Recover returns resources that were offered, or used by a task or executor that
 // is over, without any filter.
 func (a *Allocator) Recover(framework, agent string, rs resources.Resources) {
-	ag := a.agents[agent]
+	a.giveBack(framework, agent, rs, nil)
+}
+
+func (a *Allocator) giveBack(framework, id string, rs resources.Resources, then func(*member, *agent, resources.Resources)) {
+	ag := a.agents[id]
 	if ag == nil {
 		return
 	}
@@ -225,9 +250,14 @@ func (a *Allocator) Recover(framework, agent string, rs resources.Resources) {
 		return
 	}
 	for role, part := range rs.ByAllocation() {
-		if m := f.members[role]; m != nil {
-			a.unhold(m, ag, part)
-			a.settle(m)
+		m := f.members[role]
+		if m == nil {
+			continue
 		}
+		a.unhold(m, ag, part)
+		if then != nil {
+			then(m, ag, part)
+		}
+		a.settle(m)
 	}
 }

@@ -1,6 +1,8 @@
 package allocator
 
 import (
+	"slices"
+
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/resources"
 )
@@ -12,13 +14,13 @@ type quantity struct {
 	amount resources.Scalar
 }
 
-// quantities are the amounts by name, in the order in which names first came. A
-// handful of names makes a list faster than a map.
+// quantities are sums that change in place, by name, in the order in which names
+// first came. A handful of names makes a list faster than a map.
 type quantities []quantity
 
-// quantitiesOf adds up the scalars of rs; a shared resource counts once.
-func quantitiesOf(rs resources.Resources) quantities {
-	var q quantities
+// scalarsOf adds up the scalars of rs; a shared resource counts once.
+func scalarsOf(rs resources.Resources) quantities {
+	q := make(quantities, 0, rs.Len())
 	for r := range rs.All() {
 		if r.Type() == mesospb.Value_SCALAR {
 			q.add(r.Name(), r.Scalar())
@@ -50,20 +52,69 @@ func (q *quantities) minus(o quantities) {
 }
 
 func (q quantities) get(name string) resources.Scalar {
-	for _, one := range q {
-		if one.name == name {
-			return one.amount
+	for i := range q {
+		if q[i].name == name {
+			return q[i].amount
 		}
 	}
 	return 0
 }
 
-// covers says whether every amount of o is there.
-func (q quantities) covers(o quantities) bool {
-	for _, one := range o {
-		if q.get(one.name) < one.amount {
+func (q quantities) clone() quantities { return slices.Clone(q) }
+
+// isSpare says whether a resource counts against quotas as it is held: it is a
+// scalar that is neither reserved nor revocable.
+func isSpare(r resources.Resource) bool {
+	return r.Type() == mesospb.Value_SCALAR && r.IsUnreserved() && !r.IsRevocable()
+}
+
+// spareOf are the amounts of the spare resources of rs.
+func spareOf(rs resources.Resources) resources.Quantities {
+	return rs.Filter(isSpare).ScalarQuantities()
+}
+
+// amountOf is how much of a name rs has; a ranges resource counts its numbers and a
+// set its items.
+func amountOf(rs resources.Resources, name string) resources.Scalar {
+	var total resources.Scalar
+	for r := range rs.All() {
+		if r.Name() != name {
+			continue
+		}
+		switch r.Type() {
+		case mesospb.Value_SCALAR:
+			total = total.Plus(r.Scalar())
+		case mesospb.Value_RANGES:
+			total = total.Plus(resources.Scalar(min(r.Ranges().Count(), 1<<40)) * 1000)
+		case mesospb.Value_SET:
+			total = total.Plus(resources.Scalar(len(r.Set())) * 1000)
+		}
+	}
+	return total
+}
+
+// minimum is a set of amounts that an offer must have in full.
+type minimum []quantity
+
+func (m minimum) metBy(rs resources.Resources) bool {
+	for _, one := range m {
+		if amountOf(rs, one.name) < one.amount {
 			return false
 		}
 	}
 	return true
+}
+
+func minimums(sets []map[string]float64) []minimum {
+	out := make([]minimum, 0, len(sets))
+	for _, set := range sets {
+		var m minimum
+		for name, amount := range set {
+			if scalar := resources.ScalarOf(amount); scalar > 0 {
+				m = append(m, quantity{name, scalar})
+			}
+		}
+		out = append(out, m)
+	}
+	return out
 }

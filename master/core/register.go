@@ -2,7 +2,6 @@ package core
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -205,16 +204,11 @@ func (c *Core) addAgent(a *Agent) {
 }
 
 func allocatorAgent(a *Agent) allocator.AgentOptions {
-	var attributes []string
-	for _, one := range a.Info.GetAttributes() {
-		attributes = append(attributes, one.String())
-	}
-	slices.Sort(attributes)
 	return allocator.AgentOptions{
 		Hostname:         a.Hostname(),
 		Domain:           a.Info.GetDomain(),
 		MultiRole:        a.Capabilities.MultiRole,
 		HierarchicalRole: a.Capabilities.HierarchicalRole,
-		Attributes:       strings.Join(attributes, "\n"),
+		Attributes:       a.Info.GetAttributes(),
 	}
 }
