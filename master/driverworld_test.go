@@ -105,11 +105,13 @@ func (d *fakeDriver) expect(into proto.Message) {
 		m := d.next()
 		switch m.Name {
 		case name:
+			proto.Reset(into)
 			if err := proto.Unmarshal(m.Body, into); err != nil {
 				d.t.Fatal(err)
 			}
 			return
 		case "mesos.internal.ResourceOffersMessage", "mesos.internal.RescindResourceOfferMessage":
+			// These come when they come.
 		default:
 			d.t.Fatalf("%s came instead of %s: %q", m.Name, name, m.Body)
 		}

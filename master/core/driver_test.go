@@ -441,3 +441,59 @@ func TestDriverOfRecoveredFramework(t *testing.T) {
 		t.Errorf("state %v, %d tasks", k.State, len(k.Tasks))
 	}
 }
+
+// Every event has its message, or is one that drivers do not know.
+func TestEventsAsMessages(t *testing.T) {
+	w := newWorld(t)
+	agent := w.addAgent(1, small)
+	f := w.c.known[w.subscribeDriver(1)]
+	offer, here, away := &mesospb.OfferID{Value: proto.String("o")}, &mesospb.AgentID{Value: &agent}, &mesospb.AgentID{Value: proto.String("x")}
+	for _, c := range []struct {
+		event *schedulerpb.Event
+		want  proto.Message
+	}{
+		{&schedulerpb.Event{Type: schedulerpb.Event_INVERSE_OFFERS.Enum(), InverseOffers: &schedulerpb.Event_InverseOffers{InverseOffers: []*mesospb.InverseOffer{{Id: offer, AgentId: here}, {Id: offer, AgentId: away}}}},
+			&internalpb.InverseOffersMessage{InverseOffers: []*mesospb.InverseOffer{{Id: offer, AgentId: here}, {Id: offer, AgentId: away}}, Pids: []string{pidOf(1), noPID}}},
+		{&schedulerpb.Event{Type: schedulerpb.Event_RESCIND.Enum(), Rescind: &schedulerpb.Event_Rescind{OfferId: offer}},
+			&internalpb.RescindResourceOfferMessage{OfferId: offer}},
+		{&schedulerpb.Event{Type: schedulerpb.Event_RESCIND_INVERSE_OFFER.Enum(), RescindInverseOffer: &schedulerpb.Event_RescindInverseOffer{InverseOfferId: offer}},
+			&internalpb.RescindInverseOfferMessage{InverseOfferId: offer}},
+		{&schedulerpb.Event{Type: schedulerpb.Event_FAILURE.Enum(), Failure: &schedulerpb.Event_Failure{AgentId: here}},
+			&internalpb.LostSlaveMessage{SlaveId: here}},
+		{&schedulerpb.Event{Type: schedulerpb.Event_ERROR.Enum(), Error: &schedulerpb.Event_Error{Message: proto.String("m")}},
+			&internalpb.FrameworkErrorMessage{Message: proto.String("m")}},
+		{&schedulerpb.Event{Type: schedulerpb.Event_UPDATE_OPERATION_STATUS.Enum(), UpdateOperationStatus: &schedulerpb.Event_UpdateOperationStatus{}}, nil},
+		{&schedulerpb.Event{Type: schedulerpb.Event_HEARTBEAT.Enum()}, nil},
+	} {
+		if got := w.c.driverMessage(f, c.event); !proto.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.event.GetType(), got, c.want)
+		}
+	}
+}
+
+// Calls that cannot be of use are counted where the original counts them.
+func TestUselessCallsOfDriversAreCounted(t *testing.T) {
+	w := newWorld(t)
+	f := w.subscribeDriver(1)
+	acknowledge := &schedulerpb.Call_Acknowledge{
+		AgentId: &mesospb.AgentID{Value: proto.String("s")}, TaskId: &mesospb.TaskID{Value: proto.String("t")}, Uuid: []byte("not one"),
+	}
+	w.call(f, &schedulerpb.Call{Type: schedulerpb.Call_ACKNOWLEDGE.Enum(), Acknowledge: acknowledge})
+	w.call(f, &schedulerpb.Call{Type: schedulerpb.Call_ACKNOWLEDGE_OPERATION_STATUS.Enum()})
+	w.call(f, &schedulerpb.Call{Type: schedulerpb.Call_MESSAGE.Enum()})
+	stranger := &schedulerpb.Call{Type: schedulerpb.Call_ACKNOWLEDGE.Enum(), FrameworkId: &mesospb.FrameworkID{Value: proto.String("x")}, Acknowledge: acknowledge}
+	stranger.Acknowledge.Uuid = w.uuid()
+	w.step(DriverCall{PID: driverAt(1), Old: true, Call: stranger})
+	w.step(DriverDeactivate{PID: driverAt(1), Framework: "x"})
+	for name, want := range map[string]float64{
+		"invalid_status_update_acknowledgements":           2,
+		"invalid_operation_status_update_acknowledgements": 1,
+		"invalid_framework_to_executor_messages":           1,
+		"messages_deactivate_framework":                    1,
+		"messages_register_framework":                      1,
+	} {
+		if got := w.c.Counters()["master/"+name]; got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+}

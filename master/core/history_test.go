@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,8 +55,35 @@ func (h *history) subscribeAction() {
 	if len(h.frames) > 0 && h.pick(2, "again") == 1 {
 		info.Id = &mesospb.FrameworkID{Value: proto.String(h.frames[h.pick(len(h.frames), "which")])}
 	}
+	if h.pick(2, "driver") == 1 {
+		h.subscribeDriverAction(info)
+		return
+	}
 	if f := h.subscribe(h.stream, info); f != "" && info.Id == nil {
 		h.frames = append(h.frames, f)
+	}
+}
+
+// subscribeDriverAction has one of a few drivers subscribe, as the framework it says it
+// is.
+func (h *history) subscribeDriverAction(info *mesospb.FrameworkInfo) {
+	h.step(DriverCall{
+		PID: driverAt(h.pick(3, "address") + 1), Force: h.pick(2, "force") == 1, Old: h.pick(3, "old") == 0,
+		Call: &schedulerpb.Call{
+			Type: schedulerpb.Call_SUBSCRIBE.Enum(), FrameworkId: info.Id,
+			Subscribe: &schedulerpb.Call_Subscribe{FrameworkInfo: info},
+		},
+	})
+	for id := range h.c.known {
+		if !slices.Contains(h.frames, id) {
+			h.frames = append(h.frames, id)
+		}
+	}
+}
+
+func (h *history) abortAction() {
+	if f := h.someFramework(); f != nil && f.PID != "" {
+		h.step(DriverDeactivate{PID: f.PID, Framework: f.ID})
 	}
 }
 
@@ -67,8 +95,12 @@ func (h *history) someFramework() *Framework {
 }
 
 func (h *history) closeAction() {
-	if f := h.someFramework(); f != nil && f.Stream != 0 {
+	switch f := h.someFramework(); {
+	case f == nil:
+	case f.Stream != 0:
 		h.step(StreamClosed{Stream: f.Stream})
+	case f.PID != "":
+		h.step(PeerExited{PID: f.PID})
 	}
 }
 
@@ -103,8 +135,18 @@ func (h *history) declineAction() {
 func (h *history) learn() {
 	for pid, messages := range h.sent {
 		for _, m := range messages {
+			if err := proto.CheckInitialized(m); err != nil {
+				h.r.Fatalf("to %s: %v", pid, err)
+			}
 			switch m := m.(type) {
+			case *internalpb.ResourceOffersMessage:
+				if len(m.Offers) == 0 || len(m.Offers) != len(m.Pids) {
+					h.r.Fatalf("%d offers of %d agents to %s", len(m.Offers), len(m.Pids), pid)
+				}
 			case *internalpb.RunTaskMessage:
+				if f := h.c.known[m.Framework.GetId().GetValue()]; f != nil && m.GetPid() == "" {
+					h.r.Fatalf("a task without the address of its framework went to %s", pid)
+				}
 				p := newTask(&Framework{ID: m.Framework.GetId().GetValue(), Info: m.Framework}, m.Task)
 				h.live[taskKey{m.Framework.GetId().GetValue(), m.Task.GetTaskId().GetValue()}] = p
 			case *internalpb.StatusUpdateAcknowledgementMessage:
@@ -313,8 +355,16 @@ func (h *history) check() {
 		if !used.Equal(f.Used) || !offered.Equal(f.Offered) {
 			r.Fatalf("framework %s: used %s, counted %s; offered %s, counted %s", f.ID, used, f.Used, offered, f.Offered)
 		}
-		if f.Connected() != (f.Stream != 0) {
+		if f.PID != "" && (f.Stream != 0 || c.byDriver[f.PID] != f) {
+			r.Fatalf("framework %s is at %s and has stream %d", f.ID, f.PID, f.Stream)
+		}
+		if f.PID == "" && f.Connected() != (f.Stream != 0) {
 			r.Fatalf("framework %s is in state %v with stream %d", f.ID, f.State, f.Stream)
+		}
+	}
+	for pid, f := range c.byDriver {
+		if c.known[f.ID] != f || f.PID != pid {
+			r.Fatalf("%s is said to be the driver of %s, which is at %q", pid, f.ID, f.PID)
 		}
 	}
 	for _, f := range c.completed {
@@ -338,6 +388,7 @@ func TestRandomHistories(t *testing.T) {
 			"agent":      act(h.addAgentAction),
 			"subscribe":  act(h.subscribeAction),
 			"close":      act(h.closeAction),
+			"abort":      act(h.abortAction),
 			"accept":     act(h.acceptAction),
 			"accept 2":   act(h.acceptAction),
 			"decline":    act(h.declineAction),

@@ -98,14 +98,25 @@ func FuzzDecode(f *testing.F) {
 	for name := range incoming {
 		f.Add("mesos.internal."+name, []byte("\x0a\x02\x0a\x00"))
 	}
+	for name := range fromDrivers {
+		f.Add("mesos.internal."+name, []byte("\x0a\x02\x0a\x00"))
+	}
+	f.Add(driverCall, []byte("\x0a\x02\x0a\x00\x10\x01\x1a\x08\x0a\x04\x0a\x00\x12\x00\x10\x01"))
 	f.Add("PING", []byte(nil))
 	f.Fuzz(func(t *testing.T, name string, body []byte) {
 		event, err := decode(libprocess.Message{Name: name, Body: body})
 		if (event == nil) == (err == nil) {
 			t.Fatalf("event %v, error %v", event, err)
 		}
-		if err == nil {
-			if err := proto.CheckInitialized(event.(core.AgentMessage).Message.(proto.Message)); err != nil {
+		var message proto.Message
+		switch e := event.(type) {
+		case core.AgentMessage:
+			message = e.Message.(proto.Message)
+		case core.DriverCall:
+			message = e.Call
+		}
+		if message != nil {
+			if err := proto.CheckInitialized(message); err != nil {
 				t.Fatal(err)
 			}
 		}
