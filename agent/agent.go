@@ -73,6 +73,8 @@ type Agent struct {
 	detecting bool
 	// failed takes errors from the background that end the agent.
 	failed chan error
+	// refused takes the reason why a master does not want this agent.
+	refused chan error
 
 	shutdown     chan string
 	shutdownOnce sync.Once
@@ -107,6 +109,7 @@ func New(ctx context.Context, config Config) (a *Agent, err error) {
 		done:     make(chan struct{}),
 		shutdown: make(chan string, 1),
 		failed:   make(chan error, 1),
+		refused:  make(chan error, 1),
 		files:    files.New(),
 		gc:       gc.New(config.Logger),
 	}
@@ -160,6 +163,14 @@ func New(ctx context.Context, config Config) (a *Agent, err error) {
 		}),
 	})
 	a.peer = peer.New(a.transport, a.post, a.logger)
+	if config.Authentication != nil {
+		a.peer.Authenticate(*config.Authentication, func(err error) {
+			select {
+			case a.refused <- err:
+			default:
+			}
+		})
+	}
 	return a, nil
 }
 
@@ -270,6 +281,7 @@ func (a *Agent) options(advertise netip.AddrPort) core.Options {
 		ExecutorReregistrationTimeout: a.config.ExecutorReregistrationTimeout,
 		ExecutorShutdownGracePeriod:   a.config.ExecutorShutdownGracePeriod,
 		RegistrationBackoffFactor:     a.config.RegistrationBackoffFactor,
+		Authenticates:                 a.config.Authentication != nil,
 		MaxCompletedExecutors:         a.config.MaxCompletedExecutors,
 		Random:                        rand.Float64,
 		NewUUID:                       func() []byte { return ids.NewUUID().Bytes() },

@@ -110,6 +110,10 @@ type Config struct {
 	// means no delay before the first attempt.
 	RegistrationBackoffFactor time.Duration
 
+	// Authentication is how the agent proves to masters who it is (--credential); nil
+	// registers without.
+	Authentication *peer.Authentication
+
 	// GCDelay is the age at which a finished sandbox is removed; default 1 week.
 	GCDelay time.Duration
 	// GCDiskHeadroom is the fraction of the disk that gc tries to keep free; default 0.1.

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -89,6 +90,9 @@ func (a *Agent) loop(ctx, running context.Context, transport <-chan error) error
 			event = core.Stop{}
 		case err := <-a.failed:
 			return a.recoveryFailed(err)
+		case err := <-a.refused:
+			// Executors run on, to be taken back when that is put right.
+			return fmt.Errorf("agent: %w", err)
 		case err := <-transport:
 			if err == nil {
 				err = errors.New("the listener was closed")

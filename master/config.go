@@ -12,6 +12,7 @@ import (
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/store"
 	"stoa/master/core"
+	"stoa/master/peer"
 
 	"net/http"
 )
@@ -45,6 +46,9 @@ type Config struct {
 	// authenticate HTTP clients of the three realms; nil lets everyone in.
 	AuthenticateFrameworks, AuthenticateReadOnly, AuthenticateReadWrite httpd.Authenticator
 
+	// AuthenticatePeers says which agents and v0 drivers must prove who they are; the
+	// zero value lets everyone in.
+	AuthenticatePeers peer.Authentication
 	// MaxStreamBacklog is how many events may wait for one scheduler before it is
 	// dropped as too slow; zero is 100,000.
 	MaxStreamBacklog int

@@ -131,7 +131,7 @@ func (m *Master) Close() { m.transport.Close() }
 // cannot go on without: its listener or its store.
 func (m *Master) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	m.peer = peer.New(m.transport, m.deliver, m.cfg.Logger)
+	m.peer = peer.New(m.transport, m.deliver, m.cfg.AuthenticatePeers, m.cfg.Logger)
 	group.Go(func() error { return m.transport.Run(ctx) })
 	group.Go(func() error {
 		m.registry.Run(ctx, func(w core.Written) { m.deliver(w) })

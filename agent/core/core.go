@@ -45,7 +45,9 @@ type Options struct {
 	ExecutorReregistrationTimeout time.Duration
 	ExecutorShutdownGracePeriod   time.Duration
 	RegistrationBackoffFactor     time.Duration
-	MaxCompletedExecutors         int
+	// Authenticates says that the agent proves to each master who it is.
+	Authenticates         bool
+	MaxCompletedExecutors int
 
 	// Random returns a number in [0, 1).
 	Random func() float64

@@ -299,9 +299,11 @@ func (c *Core) restartPingTimer() {
 
 // masterExited registers again at once when the connection to the master is
 // lost. The original waits for the next missed pings; a master that has only been
-// restarted would be without its agents for that long.
+// restarted would be without its agents for that long. An agent that authenticates
+// does so anew, also if it was not registered yet: the next master at this address knows
+// nothing of it.
 func (c *Core) masterExited(ev MasterExited) {
-	if ev.UPID != c.master || c.state != Running {
+	if ev.UPID != c.master || c.state != Running && (c.state != Disconnected || !c.options.Authenticates) {
 		return
 	}
 	c.warn("Master disconnected! Registering again", "master", c.master)

@@ -8,6 +8,7 @@ package peer
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -30,6 +31,11 @@ type Peer struct {
 	self      libprocess.UPID
 	post      func(core.Event)
 	logger    *slog.Logger
+
+	// authentication is nil for an agent without a credential; refused is told why it
+	// cannot go on.
+	authentication *Authentication
+	refused        func(error)
 }
 
 // New spawns the agent's process on the transport; post gets the events and may block,
@@ -105,6 +111,12 @@ func (p *Peer) Link(to string) {
 	}
 }
 
+// Authenticate makes Watch prove to each master who the agent is, before it posts it.
+// refused is called when a master does not believe it. Call it before Watch.
+func (p *Peer) Authenticate(a Authentication, refused func(error)) {
+	p.authentication, p.refused = &a, refused
+}
+
 // Retry times of a detector that fails for now, such as a name that does not resolve yet.
 const (
 	detectRetryMin = time.Second
@@ -149,6 +161,17 @@ func (p *Peer) watchOnce(ctx context.Context, detector Detector) {
 			continue
 		}
 		wait = detectRetryMin
+		if p.authentication != nil && leader.Address.IsValid() {
+			if previous != nil {
+				p.post(core.MasterDetected{}) // the old one does not lead any more
+			}
+			if err := p.authenticate(ctx, leader.Address); err != nil {
+				if ctx.Err() == nil {
+					p.refused(fmt.Errorf("Master %s@%s %w: check --credential of this agent and --credentials of the master", MasterID, leader.Address, err))
+				}
+				return
+			}
+		}
 		previous = &leader
 		event := core.MasterDetected{Hostname: leader.Hostname, Update: leader.Update}
 		if leader.Address.IsValid() {

@@ -25,6 +25,9 @@ type AgentMessage struct {
 	// Message is one of the messages of package internalpb that the core knows;
 	// others are ignored.
 	Message any
+	// Principal is who the agent authenticated as, empty for nobody. It is set for
+	// registrations.
+	Principal string
 }
 
 // Pong is an agent's answer to a ping, sent to `slave-observer(N)`.

@@ -36,6 +36,7 @@ type Peer struct {
 	deliver   func(core.Event)
 	log       *slog.Logger
 	master    libprocess.UPID
+	auth      *authenticator
 
 	mu        sync.Mutex
 	observers map[int]libprocess.UPID
@@ -43,11 +44,12 @@ type Peer struct {
 
 // New makes the processes known to the transport. Events may come before it
 // returns.
-func New(transport *libprocess.Transport, deliver func(core.Event), log *slog.Logger) *Peer {
+func New(transport *libprocess.Transport, deliver func(core.Event), a Authentication, log *slog.Logger) *Peer {
 	p := &Peer{
 		transport: transport,
 		deliver:   deliver,
 		log:       log,
+		auth:      newAuthenticator(a, transport, deliver, log),
 		observers: make(map[int]libprocess.UPID),
 	}
 	p.master = transport.Spawn(Master, p)
@@ -57,6 +59,7 @@ func New(transport *libprocess.Transport, deliver func(core.Event), log *slog.Lo
 // Close ends the processes.
 func (p *Peer) Close() {
 	p.transport.Terminate(Master)
+	p.auth.close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for n, upid := range p.observers {
@@ -84,12 +87,23 @@ func (p *Peer) Receive(m libprocess.Message) {
 		p.transport.SendProto(p.master, m.From, &internalpb.SubmitSchedulerResponse{Okay: proto.Bool(false)})
 		return
 	}
+	if m.Name == internalPrefix+"AuthenticateMessage" {
+		message := new(internalpb.AuthenticateMessage)
+		if err := unmarshal(m.Body, message); err != nil {
+			p.log.Warn("message dropped", "message", m.Name, "from", m.From.String(), "error", err)
+			return
+		}
+		p.auth.begin(m.From, message)
+		return
+	}
 	event, err := decode(m)
 	if err != nil {
 		p.log.Warn("message dropped", "message", m.Name, "from", m.From.String(), "error", err)
 		return
 	}
-	p.deliver(event)
+	if event, ok := p.auth.admit(m.From, event); ok {
+		p.deliver(event)
+	}
 }
 
 func decode(m libprocess.Message) (core.Event, error) {
@@ -131,7 +145,10 @@ func unmarshal(body []byte, m proto.Message) error {
 }
 
 // Exited takes in that a link of `master` broke.
-func (p *Peer) Exited(to libprocess.UPID) { p.deliver(core.PeerExited{PID: to.String()}) }
+func (p *Peer) Exited(to libprocess.UPID) {
+	p.auth.forget(to)
+	p.deliver(core.PeerExited{PID: to.String()})
+}
 
 // observer is one process `slave-observer(N)`: it hears pongs.
 type observer struct {

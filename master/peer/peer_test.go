@@ -52,7 +52,7 @@ func next[T any](t *testing.T, from <-chan T) T {
 func TestMessagesBothWays(t *testing.T) {
 	events := make(chan core.Event, 100)
 	here, there := transport(t), transport(t)
-	p := New(here, func(e core.Event) { events <- e }, slog.New(slog.DiscardHandler))
+	p := New(here, func(e core.Event) { events <- e }, Authentication{}, slog.New(slog.DiscardHandler))
 	defer p.Close()
 	agent := &actor{inbox: make(chan libprocess.Message, 100)}
 	self := there.Spawn("slave(1)", agent)
