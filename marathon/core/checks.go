@@ -41,6 +41,7 @@ type taskChecks struct {
 
 // settleChecks starts the checks of tasks that run and stops those of others.
 func (c *Core) settleChecks(s *appState, now time.Time) {
+	specs := c.specsAtOnce()
 	for _, e := range s.instances {
 		t := e.Task()
 		if t == nil {
@@ -51,18 +52,18 @@ func (c *Core) settleChecks(s *appState, now time.Time) {
 			c.stopReadiness(t.ID)
 			continue
 		}
-		c.startChecks(e.Instance, t)
+		c.startChecks(e.Instance, specs(e.Instance), t)
 		c.startReadiness(e.Instance, t)
 	}
 }
 
-func (c *Core) startChecks(i *instance.Instance, t *instance.Task) {
-	tc := c.checks[t.ID]
-	if tc != nil && tc.probing {
+// startChecks starts those of a task; a is the definition of its instance.
+func (c *Core) startChecks(i *instance.Instance, a *app.App, t *instance.Task) {
+	if a == nil || len(a.HealthChecks) == 0 {
 		return
 	}
-	a := c.spec(i)
-	if a == nil || len(a.HealthChecks) == 0 {
+	tc := c.checks[t.ID]
+	if tc != nil && tc.probing {
 		return
 	}
 	if tc == nil {
@@ -161,7 +162,7 @@ func (c *Core) mesosHealth(instanceID string, status *mesospb.TaskStatus, now ti
 	if a == nil || t == nil {
 		return
 	}
-	c.startChecks(e.Instance, t)
+	c.startChecks(e.Instance, a, t)
 	tc := c.checks[t.ID]
 	if tc == nil {
 		return

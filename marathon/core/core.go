@@ -254,6 +254,19 @@ func (c *Core) spec(i *instance.Instance) *app.App {
 	return c.root.App(i.AppID)
 }
 
+// specsAtOnce is spec for many instances of one app in a row, which mostly have the
+// same version. It is of use only while no definition changes.
+func (c *Core) specsAtOnce() func(*instance.Instance) *app.App {
+	var last specKey
+	var found *app.App
+	return func(i *instance.Instance) *app.App {
+		if found == nil || last.app != i.AppID || last.version != i.Version {
+			last, found = specKey{i.AppID, i.Version}, c.spec(i)
+		}
+		return found
+	}
+}
+
 // maxPasses bounds how long Settle goes on.
 const maxPasses = 1000
 
@@ -296,7 +309,9 @@ func (c *Core) settleApp(s *appState, now time.Time) {
 			c.scale(s, a, now)
 		}
 	} else {
-		c.locks[s.id].stale = true
+		r := c.locks[s.id]
+		r.stale = true
+		r.touched = append(r.touched, s.id)
 	}
 	c.settleWaiting(s, now)
 	if a == nil && len(s.instances) == 0 && c.locks[s.id] == nil {

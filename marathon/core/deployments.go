@@ -23,8 +23,10 @@ type running struct {
 	step int
 	// actions are those of the present step that are not done yet.
 	actions map[id.Path]*deployment.Run
-	// stale asks for a look at the actions.
-	stale bool
+	// stale asks for a look at the actions of the touched apps: those whose instances
+	// changed since the last one.
+	stale   bool
+	touched []id.Path
 }
 
 // resume takes up a deployment, new or stored.
@@ -82,8 +84,9 @@ func (c *Core) advanceDeployments(now time.Time) bool {
 // was done.
 func (c *Core) advance(r *running, now time.Time) bool {
 	changed := false
-	for _, action := range r.present() {
-		appID := action.App.ID
+	touched := r.touched
+	r.touched = nil
+	for _, appID := range touched {
 		run := r.actions[appID]
 		if run == nil {
 			continue
@@ -140,7 +143,7 @@ func (c *Core) beginStep(r *running, now time.Time) {
 		} else {
 			c.installFor(action.App, now)
 		}
-		// Readiness checks begin with the action.
+		// Readiness checks begin with the action, and so does the first look at it.
 		c.touch(action.App.ID)
 	}
 }
@@ -209,9 +212,10 @@ func (c *Core) plansUse(k specKey) bool {
 
 // observer tells deployments about the health of an app's instances.
 func (c *Core) observer(a *app.App) deployment.Observer {
+	specs := c.specsAtOnce()
 	return deployment.Observer{
 		ConsideredHealthy: c.consideredHealthy,
-		Ready:             c.instanceReady,
+		Ready:             func(i *instance.Instance) bool { return c.instanceReady(i, specs(i)) },
 		Balance:           launch.SelectToKill,
 	}
 }
@@ -236,8 +240,8 @@ func (c *Core) consideredHealthy(i *instance.Instance) bool {
 // instanceReady says that an instance serves: it runs, is healthy where it has health
 // checks, and has said to be ready where it is asked.
 // Original: core/deployment/impl/ReadinessBehavior.scala.
-func (c *Core) instanceReady(i *instance.Instance) bool {
-	a, t := c.spec(i), i.Task()
+func (c *Core) instanceReady(i *instance.Instance, a *app.App) bool {
+	t := i.Task()
 	if i.State.Condition != instance.Running || a == nil || t == nil {
 		return false
 	}

@@ -108,10 +108,13 @@ func (c *Core) resendKills(now time.Time) {
 // a decommissioned instance of such a task is forgotten; should the task come back, it
 // is killed as unknown.
 func (c *Core) settleGoals(s *appState, now time.Time) {
-	for _, i := range c.list(s.id) {
-		if i.State.Goal == instance.GoalRunning {
-			continue
+	var ending []*instance.Instance // of their own: what follows changes s.instances
+	for _, e := range s.instances {
+		if e.State.Goal != instance.GoalRunning {
+			ending = append(ending, e.Instance)
 		}
+	}
+	for _, i := range ending {
 		switch i.State.Condition {
 		case instance.Unreachable, instance.UnreachableInactive, instance.Unknown, instance.Dropped, instance.Gone:
 			if i.State.Goal == instance.GoalDecommissioned {

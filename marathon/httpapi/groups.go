@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -318,9 +317,11 @@ func (s *server) deleteGroup(c *gin.Context, raw string) error {
 // affected are the apps that a deployment touches, in the order of its steps.
 func (d *Deployment) affected() []id.Path {
 	var all []id.Path
+	seen := map[id.Path]bool{}
 	for _, step := range d.Steps {
 		for _, action := range step.Actions {
-			if !slices.Contains(all, action.AppID) {
+			if !seen[action.AppID] {
+				seen[action.AppID] = true
 				all = append(all, action.AppID)
 			}
 		}
