@@ -38,6 +38,10 @@ type Config struct {
 	// Domain is the fault domain of this master (`--domain`); nil for none.
 	Domain *mesospb.DomainInfo
 
+	// Whitelist is the file with the host names of the agents that may be offered, one
+	// a line, read again every five seconds (`--whitelist`); empty offers all agents.
+	Whitelist string
+
 	// Core holds the policies: timeouts, limits, roles. Its Master, NewUUID and
 	// Logger are filled in here.
 	Core core.Config

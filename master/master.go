@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -71,6 +73,10 @@ func New(ctx context.Context, cfg Config) (*Master, error) {
 		cfg.Listener.Close()
 		return nil, err
 	}
+	if err := understood(recovery.Capabilities); err != nil {
+		cfg.Listener.Close()
+		return nil, err
+	}
 	m.transport = libprocess.New(libprocess.Config{
 		Listener:  cfg.Listener,
 		Advertise: cfg.Advertise,
@@ -94,6 +100,8 @@ func New(ctx context.Context, cfg Config) (*Master, error) {
 			Logger:       cfg.Logger,
 		}),
 		Teardown:        m.teardown,
+		Ask:             m.ask,
+		Registry:        m.registry.Document,
 		Counters:        m.counters,
 		Watch:           m.watch,
 		Unwatch:         m.unwatch,
@@ -132,6 +140,16 @@ func (m *Master) Close() { m.transport.Close() }
 func (m *Master) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	m.peer = peer.New(m.transport, m.deliver, m.cfg.AuthenticatePeers, m.cfg.Logger)
+	if m.cfg.Whitelist != "" {
+		w := &whitelist{path: m.cfg.Whitelist, log: m.cfg.Logger}
+		if e := w.look(); e != nil {
+			m.inbox <- e // it is the first: no agent is offered before
+		}
+		group.Go(func() error {
+			w.watch(ctx, m.deliver)
+			return nil
+		})
+	}
 	group.Go(func() error { return m.transport.Run(ctx) })
 	group.Go(func() error {
 		m.registry.Run(ctx, func(w core.Written) { m.deliver(w) })
@@ -175,10 +193,29 @@ func masterInfo(address netip.AddrPort, cfg Config) *mesospb.MasterInfo {
 			Port:     proto.Int32(int32(address.Port())),
 		},
 		Domain: cfg.Domain,
-		Capabilities: []*mesospb.MasterInfo_Capability{
-			{Type: mesospb.MasterInfo_Capability_AGENT_UPDATE.Enum()},
-			{Type: mesospb.MasterInfo_Capability_AGENT_DRAINING.Enum()},
-			{Type: mesospb.MasterInfo_Capability_QUOTA_V2.Enum()},
-		},
+		Capabilities: capabilities(),
 	}
+}
+
+// capabilities are what this master can do beyond the oldest ones.
+func capabilities() []*mesospb.MasterInfo_Capability {
+	return []*mesospb.MasterInfo_Capability{
+		{Type: mesospb.MasterInfo_Capability_AGENT_UPDATE.Enum()},
+		{Type: mesospb.MasterInfo_Capability_AGENT_DRAINING.Enum()},
+		{Type: mesospb.MasterInfo_Capability_QUOTA_V2.Enum()},
+	}
+}
+
+// understood says whether this master understands a registry that demands capabilities.
+func understood(demanded []string) error {
+	var missing []string
+	for _, name := range demanded {
+		if !slices.ContainsFunc(capabilities(), func(c *mesospb.MasterInfo_Capability) bool { return c.GetType().String() == name }) {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("Master is missing the following minimum capabilities: %s; start the newer version that wrote the registry of this work directory", strings.Join(missing, ", "))
 }

@@ -88,7 +88,14 @@ func masterConfig(ctx context.Context, v *flags.Values, st store.Store, n mesosN
 			return c, fmt.Errorf("--domain: %w", err)
 		}
 	}
+	c.Whitelist = whitelistPath(v)
 	var err error
+	if c.Core.AgentRemovalInterval, err = removalInterval(v.String("agent_removal_rate_limit")); err != nil {
+		return c, err
+	}
+	if c.Core.RecoveryAgentRemovalLimit, err = removalLimit(v.String("recovery_agent_removal_limit")); err != nil {
+		return c, err
+	}
 	c.Core.Weights, err = weights(v.String("weights"))
 	return c, err
 }

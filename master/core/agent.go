@@ -3,7 +3,6 @@ package core
 import (
 	"time"
 
-	"stoa/internal/mesos/internalpb"
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/resources"
 )
@@ -38,6 +37,8 @@ type Agent struct {
 	// set while it is being emptied.
 	Deactivated bool
 	Drain       *mesospb.DrainInfo
+	// DrainStart is when this master told the agent to drain; zero for never.
+	DrainStart time.Time
 
 	// Total is everything the agent has: its static resources with the
 	// checkpointed reservations and volumes in place, plus oversubscribed ones.
@@ -59,6 +60,8 @@ type Agent struct {
 	Tasks     map[string]map[string]*Task
 	Executors map[string]map[string]*Executor
 	Offers    map[string]*Offer
+	// InverseOffers are those about the agent; nil for none yet.
+	InverseOffers map[string]*InverseOffer
 	// Operations are by the text of their uuid.
 	Operations map[string]*Operation
 
@@ -102,18 +105,6 @@ type DepartedAgent struct {
 	Time        *mesospb.TimeInfo
 	Drain       *mesospb.DrainInfo
 	Deactivated bool
-}
-
-func (d *DepartedAgent) unreachable() *internalpb.Registry_UnreachableSlave {
-	r := &internalpb.Registry_UnreachableSlave{
-		Id:        &mesospb.AgentID{Value: &d.ID},
-		Timestamp: d.Time,
-		DrainInfo: d.Drain,
-	}
-	if d.Deactivated {
-		r.Deactivated = &d.Deactivated
-	}
-	return r
 }
 
 // AgentCapabilities is the set of things an agent can do (AgentInfo.Capability).

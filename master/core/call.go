@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"stoa/internal/mesos/allocatorpb"
 	"stoa/internal/mesos/internalpb"
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/schedulerpb"
@@ -69,9 +70,10 @@ func (c *Core) carryOut(f *Framework, call *schedulerpb.Call) {
 	case schedulerpb.Call_REQUEST:
 		// The original's allocator only writes requests to its log.
 		c.log.Info("framework requests resources", "framework", f.ID)
-	case schedulerpb.Call_ACCEPT_INVERSE_OFFERS, schedulerpb.Call_DECLINE_INVERSE_OFFERS:
-		// There are no inverse offers out, so every id named is one that is no longer
-		// valid; those are ignored.
+	case schedulerpb.Call_ACCEPT_INVERSE_OFFERS:
+		c.answerInverseOffers(f, call.AcceptInverseOffers.GetInverseOfferIds(), allocatorpb.InverseOfferStatus_ACCEPT, call.AcceptInverseOffers.GetFilters())
+	case schedulerpb.Call_DECLINE_INVERSE_OFFERS:
+		c.answerInverseOffers(f, call.DeclineInverseOffers.GetInverseOfferIds(), allocatorpb.InverseOfferStatus_DECLINE, call.DeclineInverseOffers.GetFilters())
 	}
 }
 

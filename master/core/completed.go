@@ -12,7 +12,7 @@ func (c *Core) removeFramework(f *Framework) {
 		return
 	}
 	c.timers.stop(f.failoverTimer)
-	c.deactivateFramework(f, c.discard)
+	c.deactivateFramework(f, c.discard, c.discardInverseOffer)
 	for _, id := range sortedKeys(c.registered) {
 		c.send(c.registered[id].PID, &internalpb.ShutdownFrameworkMessage{FrameworkId: f.Info.Id})
 	}

@@ -42,6 +42,14 @@ type Config struct {
 	// unreachable.
 	AgentReregisterTimeout time.Duration
 
+	// AgentRemovalInterval is the time between two agents that are marked unreachable
+	// (`--agent_removal_rate_limit`); zero lets any number of them go at once.
+	AgentRemovalInterval time.Duration
+	// RecoveryAgentRemovalLimit is the share of the registry's agents, 0 to 1, that may
+	// be missing after a failover; with more missing the master ends. A negative number
+	// allows none, zero means 1.
+	RecoveryAgentRemovalLimit float64
+
 	// AllocationInterval is the shortest life of a decline filter, and the time
 	// after which resources that were declined without a filter are offered again.
 	AllocationInterval time.Duration
@@ -106,6 +114,12 @@ func (c Config) withDefaults() Config {
 	duration(&c.AgentPingTimeout, DefaultAgentPingTimeout)
 	count(&c.MaxAgentPingTimeouts, DefaultMaxAgentPingTimeouts)
 	duration(&c.AgentReregisterTimeout, DefaultAgentReregisterTimeout)
+	switch {
+	case c.RecoveryAgentRemovalLimit == 0:
+		c.RecoveryAgentRemovalLimit = 1
+	case c.RecoveryAgentRemovalLimit < 0:
+		c.RecoveryAgentRemovalLimit = 0
+	}
 	duration(&c.AllocationInterval, DefaultAllocationInterval)
 	duration(&c.HeartbeatInterval, DefaultHeartbeatInterval)
 	count(&c.MaxCompletedFrameworks, DefaultMaxCompletedFrameworks)

@@ -35,12 +35,19 @@ type Core struct {
 	recovered   map[string]*RecoveredAgent
 	unreachable map[string]*DepartedAgent
 	gone        map[string]*DepartedAgent
-	removed     *recent
+	removed     *recent[string]
 	// registering and reregistering are agents whose registry write runs, by UPID
 	// and by id; leaving those that are being marked unreachable, or removed.
 	registering   map[string]struct{}
 	reregistering map[string]struct{}
-	leaving       map[string]struct{}
+	leaving       map[string]departure
+	// expected is how many agents the registry held at the start; drained are agents
+	// whose drain may be over.
+	expected    int
+	drained     map[string]struct{}
+	ledger      ledger
+	maintenance maintenance
+	removals    limiter
 	// unreachableTasks are, by agent and framework, the tasks remembered there.
 	unreachableTasks map[string]map[string][]string
 
@@ -86,10 +93,14 @@ func New(now time.Time, cfg Config, recovery Recovery) *Core {
 		recovered:        make(map[string]*RecoveredAgent),
 		unreachable:      make(map[string]*DepartedAgent),
 		gone:             make(map[string]*DepartedAgent),
-		removed:          newRecent(DefaultMaxRemovedAgents),
+		removed:          newRecent[string](DefaultMaxRemovedAgents),
 		registering:      make(map[string]struct{}),
 		reregistering:    make(map[string]struct{}),
-		leaving:          make(map[string]struct{}),
+		leaving:          make(map[string]departure),
+		drained:          make(map[string]struct{}),
+		ledger:           newLedger(),
+		maintenance:      newMaintenance(),
+		removals:         limiter{every: cfg.AgentRemovalInterval},
 		unreachableTasks: make(map[string]map[string][]string),
 		known:            make(map[string]*Framework),
 		byStream:         make(map[StreamID]*Framework),
@@ -143,10 +154,13 @@ func (c *Core) Step(now time.Time, event Event) {
 		c.unwatch(e.Stream)
 	case Teardown:
 		c.operatorTeardown(e)
+	case operatorCall:
+		e.carryOut(c)
 	case Written:
 		c.writeDone(e)
 	case Tick:
 	}
+	c.finishDrains()
 }
 
 // Flush makes offers of what became free and returns all effects since the last
@@ -207,6 +221,11 @@ func (c *Core) emit(f *Framework, e *schedulerpb.Event) {
 
 // store asks for a registry write and goes on with then once it is durable.
 func (c *Core) store(then func(), changes ...Change) {
+	if len(changes) == 0 {
+		then()
+		return
+	}
+	c.ledger.follow(changes)
 	c.writes++
 	id := WriteID(c.writes)
 	c.written[id] = func(err error) {
@@ -249,25 +268,27 @@ func (c *Core) timeInfo() *mesospb.TimeInfo {
 	return &mesospb.TimeInfo{Nanoseconds: proto.Int64(c.now.UnixNano())}
 }
 
-// recent is a bounded set of the newest ids.
-type recent struct {
+// recent is a bounded set of the newest values.
+type recent[T comparable] struct {
 	max   int
-	order []string
-	set   map[string]struct{}
+	order []T
+	set   map[T]struct{}
 }
 
-func newRecent(max int) *recent { return &recent{max: max, set: make(map[string]struct{})} }
+func newRecent[T comparable](max int) *recent[T] {
+	return &recent[T]{max: max, set: make(map[T]struct{})}
+}
 
-func (r *recent) has(id string) bool { _, ok := r.set[id]; return ok }
+func (r *recent[T]) has(v T) bool { _, ok := r.set[v]; return ok }
 
-func (r *recent) remove(id string) { delete(r.set, id) }
+func (r *recent[T]) remove(v T) { delete(r.set, v) }
 
-func (r *recent) add(id string) {
-	if r.has(id) {
+func (r *recent[T]) add(v T) {
+	if r.has(v) {
 		return
 	}
-	r.set[id] = struct{}{}
-	r.order = append(r.order, id)
+	r.set[v] = struct{}{}
+	r.order = append(r.order, v)
 	for len(r.order) > r.max {
 		delete(r.set, r.order[0])
 		r.order = r.order[1:]

@@ -33,20 +33,35 @@ func (c *Core) agentExited(pid string) {
 			c.loseTasks(f, a)
 		}
 	}
-	a.reregisterTimer = c.after(c.cfg.AgentReregisterTimeout, func(time.Time) {
-		if !a.Connected && c.registered[a.ID] == a {
-			c.markUnreachable(a, "agent did not reregister within "+durationText(c.cfg.AgentReregisterTimeout)+" after disconnecting")
-		}
-	})
+	a.reregisterTimer = c.after(c.cfg.AgentReregisterTimeout, func(time.Time) { c.absent(a) })
 	c.touch(nil, a)
 }
 
+// absent marks an agent unreachable that did not come back after its connection broke.
+func (c *Core) absent(a *Agent) {
+	away := func() bool { return !a.Connected && c.registered[a.ID] == a }
+	if !away() {
+		return
+	}
+	c.count("slave_unreachable_scheduled")
+	c.acquire(func() {
+		if !away() {
+			c.count("slave_unreachable_canceled")
+			return
+		}
+		c.count("slave_unreachable_completed")
+		c.markUnreachable(a, "agent did not reregister within "+durationText(c.cfg.AgentReregisterTimeout)+" after disconnecting")
+	})
+}
+
+// deactivateAgent has nothing of an agent offered, and takes back what is.
 func (c *Core) deactivateAgent(a *Agent) {
 	a.Active = false
 	c.alloc.DeactivateAgent(a.ID)
 	for _, id := range sortedKeys(a.Offers) {
 		c.rescind(a.Offers[id])
 	}
+	c.rescindInverseOffers(a)
 	c.touch(nil, a)
 }
 
@@ -81,24 +96,29 @@ func (c *Core) unregister(from string, m *internalpb.UnregisterSlaveMessage) {
 	c.removeAgent(a, unregistered)
 }
 
-// unregistered is the cause of a removal that the agent asked for.
-const unregistered = "the agent unregistered"
+// Causes of removals. The original counts the first two.
+const (
+	unregistered = "the agent unregistered"
+	replaced     = "a new agent registered at the same address"
+	broughtDown  = "Operator initiated 'Machine DOWN'"
+)
 
 // removeAgent ends an agent for good; its id will not be taken back as known.
 func (c *Core) removeAgent(a *Agent, cause string) {
 	if _, busy := c.leaving[a.ID]; busy {
 		return
 	}
-	c.leaving[a.ID] = struct{}{}
-	c.count("slave_removals")
-	if cause == unregistered {
-		c.count("slave_removals/reason_unregistered")
-	} else {
-		c.count("slave_removals/reason_registered")
-	}
+	c.leaving[a.ID] = beingRemoved
 	c.log.Info("removing agent", "agent", a.ID, "cause", cause)
 	c.store(func() {
 		delete(c.leaving, a.ID)
+		c.count("slave_removals")
+		switch cause {
+		case unregistered:
+			c.count("slave_removals/reason_unregistered")
+		case replaced:
+			c.count("slave_removals/reason_registered")
+		}
 		c.dropAgent(a, func(t *Task) {
 			status := c.masterStatus(t.Proto.TaskId, t.Proto.AgentId, mesospb.TaskState_TASK_LOST,
 				mesospb.TaskStatus_REASON_AGENT_REMOVED, "Agent "+a.Hostname()+" removed: "+cause)
@@ -116,16 +136,16 @@ func (c *Core) markUnreachable(a *Agent, why string) {
 	if _, busy := c.reregistering[a.ID]; busy {
 		return
 	}
-	c.leaving[a.ID] = struct{}{}
-	c.count("slave_unreachable_scheduled")
+	c.leaving[a.ID] = becomingUnreachable
 	c.log.Warn("marking agent unreachable", "agent", a.ID, "hostname", a.Hostname(), "reason", why)
-	d := &DepartedAgent{ID: a.ID, Time: c.timeInfo(), Drain: a.Drain, Deactivated: a.Deactivated}
+	d := &DepartedAgent{ID: a.ID, Time: c.timeInfo()}
 	c.store(func() {
 		delete(c.leaving, a.ID)
-		c.count("slave_unreachable_completed")
 		c.count("slave_removals")
 		c.count("slave_removals/reason_unhealthy")
+		d.Drain, d.Deactivated = a.Drain, a.Deactivated
 		c.unreachable[a.ID] = d
+		c.tellOperations(a, mesospb.OperationState_OPERATION_UNREACHABLE, "Agent was marked unreachable")
 		c.dropAgent(a, func(t *Task) {
 			state := mesospb.TaskState_TASK_LOST
 			if t.Framework.Capabilities.PartitionAware {
@@ -135,7 +155,7 @@ func (c *Core) markUnreachable(a *Agent, why string) {
 			status.UnreachableTime = d.Time
 			c.endTask(t, status, true)
 		})
-	}, DropAgent{a.ID}, PutUnreachable{d.unreachable()})
+	}, c.ledger.lose(a.ID, d.Time)...)
 }
 
 // dropAgent takes an agent out of the cluster, with everything on it.
@@ -153,6 +173,8 @@ func (c *Core) dropAgent(a *Agent, end func(*Task)) {
 	for _, id := range sortedKeys(a.Offers) {
 		c.rescind(a.Offers[id])
 	}
+	c.rescindInverseOffers(a)
+	c.maintenance.view = nil
 	for _, id := range sortedKeys(a.Operations) {
 		c.removeOperation(a.Operations[id])
 	}

@@ -94,6 +94,7 @@ func (c *Core) resubscribe(f *Framework, at endpoint) {
 	for _, id := range sortedKeys(f.Offers) {
 		c.rescind(f.Offers[id])
 	}
+	c.dropInverseOffers(f, c.rescindInverseOffer)
 	c.attach(f, at, true)
 	c.log.Info("framework subscribed again", "framework", f.String())
 }
@@ -125,7 +126,7 @@ func (c *Core) driverDeactivate(e DriverDeactivate) {
 		return
 	}
 	c.log.Info("deactivating framework", "framework", f.String())
-	c.deactivateFramework(f, c.rescind)
+	c.deactivateFramework(f, c.rescind, c.rescindInverseOffer)
 	f.State = Inactive
 	c.touch(f, nil)
 }

@@ -70,8 +70,7 @@ func (Answer) effect()      {}
 func (Write) effect()       {}
 func (Abort) effect()       {}
 
-// Change is one change of the registry: the record of one agent in one of its
-// three lists, set or (with a nil record) removed.
+// Change is one change of the registry: a record that is set or removed.
 type Change interface{ change() }
 
 type (
@@ -89,6 +88,13 @@ type (
 		Agent *internalpb.Registry_GoneSlave
 	}
 	DropGone struct{ ID string }
+	// PutMaintenance replaces the machines and schedules: a Registry of which no other
+	// field is set.
+	PutMaintenance struct{ Maintenance *internalpb.Registry }
+	// PutCapability says that only masters with a capability (the name of a
+	// MasterInfo.Capability) understand the registry; DropCapability ends that.
+	PutCapability  struct{ Name string }
+	DropCapability struct{ Name string }
 )
 
 func (PutAgent) change()        {}
@@ -97,3 +103,6 @@ func (PutUnreachable) change()  {}
 func (DropUnreachable) change() {}
 func (PutGone) change()         {}
 func (DropGone) change()        {}
+func (PutMaintenance) change()  {}
+func (PutCapability) change()   {}
+func (DropCapability) change()  {}

@@ -121,4 +121,8 @@ type Recovery struct {
 	Unreachable []*internalpb.Registry_UnreachableSlave
 	Gone        []*internalpb.Registry_GoneSlave
 	Weights     []*mesospb.WeightInfo
+	// Maintenance holds the machines and schedules; nil if there never was a schedule.
+	Maintenance *internalpb.Registry
+	// Capabilities are those a master needs to understand the registry.
+	Capabilities []string
 }

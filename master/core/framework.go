@@ -65,9 +65,11 @@ type Framework struct {
 	// CompletedTasks are tasks that are over, oldest forgotten first.
 	CompletedTasks *History
 	// Executors are by agent id, then executor id.
-	Executors  map[string]map[string]*Executor
-	Offers     map[string]*Offer
-	Operations map[string]*Operation
+	Executors map[string]map[string]*Executor
+	Offers    map[string]*Offer
+	// InverseOffers are those that it did not answer yet; nil for none yet.
+	InverseOffers map[string]*InverseOffer
+	Operations    map[string]*Operation
 	// Used is the sum of tasks and executors, Offered that of the offers.
 	Used    resources.Resources
 	Offered resources.Resources

@@ -11,6 +11,8 @@ type observer struct {
 	waiting bool
 	missed  int
 	timer   *timer
+	// removal waits for the permission to mark the agent unreachable.
+	removal *permit
 }
 
 func (c *Core) observe(a *Agent) {
@@ -26,6 +28,7 @@ func (c *Core) unobserve(a *Agent) {
 		return
 	}
 	c.timers.stop(a.observer.timer)
+	c.cancelRemoval(a)
 	delete(c.byObserver, a.observer.number)
 	c.effect(Unobserve{Observer: a.observer.number})
 	a.observer = nil
@@ -45,14 +48,44 @@ func (c *Core) pingTimeout(a *Agent) {
 	if o.waiting {
 		o.missed++
 		if o.missed >= c.cfg.MaxAgentPingTimeouts {
-			c.markUnreachable(a, "health check timed out")
+			c.healthTimeout(a)
 		}
 	}
 	c.ping(a)
 }
 
+// healthTimeout marks an agent unreachable as soon as that is permitted, unless it
+// answers before.
+func (c *Core) healthTimeout(a *Agent) {
+	o := a.observer
+	if o.removal != nil {
+		return
+	}
+	c.count("slave_unreachable_scheduled")
+	o.removal = c.acquire(func() {
+		o.removal = nil
+		c.count("slave_unreachable_completed")
+		c.markUnreachable(a, "health check timed out")
+	})
+}
+
 func (c *Core) pong(number int) {
 	if a := c.byObserver[number]; a != nil {
 		a.observer.waiting, a.observer.missed = false, 0
+		if c.cancelRemoval(a) {
+			c.log.Info("agent answered a ping, it is not marked unreachable", "agent", a.ID)
+			c.count("slave_unreachable_canceled")
+		}
 	}
+}
+
+// cancelRemoval takes back the wish to mark an agent unreachable, if there is one.
+func (c *Core) cancelRemoval(a *Agent) bool {
+	p := a.observer.removal
+	if p == nil {
+		return false
+	}
+	p.cancelled = true
+	a.observer.removal = nil
+	return true
 }

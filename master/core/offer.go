@@ -39,6 +39,7 @@ func (c *Core) allocate() {
 	for _, f := range order {
 		c.emit(f, events[f])
 	}
+	c.askBack()
 }
 
 func (c *Core) addOffer(f *Framework, a *Agent, one allocator.Allocation) *Offer {
@@ -51,23 +52,16 @@ func (c *Core) addOffer(f *Framework, a *Agent, one allocator.Allocation) *Offer
 		Role:      one.Role,
 		Resources: one.Resources,
 		Proto: &mesospb.Offer{
-			Id:          &mesospb.OfferID{Value: &id},
-			FrameworkId: f.Info.Id,
-			AgentId:     a.Info.Id,
-			Hostname:    a.Info.Hostname,
-			Url: &mesospb.URL{
-				Scheme: proto.String("http"),
-				Address: &mesospb.Address{
-					Hostname: a.Info.Hostname,
-					Ip:       proto.String(a.IP),
-					Port:     proto.Int32(portOf(a.PID)),
-				},
-				Path: proto.String("/" + processOf(a.PID)),
-			},
+			Id:             &mesospb.OfferID{Value: &id},
+			FrameworkId:    f.Info.Id,
+			AgentId:        a.Info.Id,
+			Hostname:       a.Info.Hostname,
+			Url:            agentURL(a),
 			Domain:         a.Info.Domain,
 			Resources:      one.Resources.Proto(),
 			Attributes:     a.Info.Attributes,
 			AllocationInfo: &mesospb.Resource_AllocationInfo{Role: proto.String(one.Role)},
+			Unavailability: c.maintenance.unavailability(machineOf(a)),
 		},
 	}
 	for _, executor := range sortedKeys(a.Executors[f.ID]) {

@@ -219,6 +219,7 @@ func (c *Core) removeOperation(o *Operation) {
 	if f != nil {
 		delete(f.Operations, o.UUID)
 	}
+	c.checkDrained(o.Agent)
 	c.touch(f, o.Agent)
 }
 

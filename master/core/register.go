@@ -56,6 +56,11 @@ func (c *Core) register(from, ip string, m *internalpb.RegisterSlaveMessage) {
 		log.Info("agent registration ignored: one is in progress")
 		return
 	}
+	if c.maintenance.down(machineAt(m.GetSlave().GetHostname(), ip)) {
+		log.Warn("agent registration refused: its machine is down for maintenance")
+		c.shutdownAgent(from, machineDown)
+		return
+	}
 	if err := c.admissible(m.GetSlave(), m.GetVersion()); err != nil {
 		log.Warn("agent registration ignored", "error", err)
 		return
@@ -70,7 +75,7 @@ func (c *Core) register(from, ip string, m *internalpb.RegisterSlaveMessage) {
 			})
 			return
 		}
-		c.removeAgent(old, "a new agent registered at the same address")
+		c.removeAgent(old, replaced)
 	}
 	id := ids.Agent(c.cfg.Master.GetId(), c.agents)
 	c.agents++
@@ -88,7 +93,7 @@ func (c *Core) register(from, ip string, m *internalpb.RegisterSlaveMessage) {
 		c.addAgent(a)
 		log.Info("agent registered", "agent", id, "resources", a.Total.String())
 		c.send(a.PID, &internalpb.SlaveRegisteredMessage{SlaveId: a.Info.Id, Connection: c.connection()})
-	}, PutAgent{&internalpb.Registry_Slave{Info: info}})
+	}, c.ledger.admit(info))
 }
 
 // connection tells an agent after how long without a ping to doubt its master.
@@ -201,6 +206,7 @@ func (c *Core) addAgent(a *Agent) {
 		c.announce(AgentAdded{viewAgent(a)})
 	}
 	c.touch(nil, a)
+	c.arrive(a)
 }
 
 func allocatorAgent(a *Agent) allocator.AgentOptions {

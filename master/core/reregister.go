@@ -32,9 +32,14 @@ func (c *Core) reregister(from, ip string, m *internalpb.ReregisterSlaveMessage)
 		log.Info("agent re-registration ignored: it is being marked unreachable or removed")
 		return
 	}
+	if c.maintenance.down(machineAt(info.GetHostname(), ip)) {
+		log.Warn("agent re-registration refused: its machine is down for maintenance")
+		c.shutdownAgent(from, machineDown)
+		return
+	}
 	if c.gone[id] != nil {
 		log.Warn("agent re-registration refused: it was marked gone")
-		c.shutdownAgent(from, "Agent has been marked gone")
+		c.shutdownAgent(from, goneText)
 		return
 	}
 	if err := c.admissible(info, m.GetVersion()); err != nil {
@@ -48,21 +53,14 @@ func (c *Core) reregister(from, ip string, m *internalpb.ReregisterSlaveMessage)
 			c.shutdownAgent(from, "Agent attempted to reregister with different IP / hostname")
 			return
 		}
-		c.readmit(id, proto.Equal(a.Info, info), PutAgent{&internalpb.Registry_Slave{
-			Info: info, DrainInfo: a.Drain, Deactivated: registryRecord(a).Deactivated,
-		}}, func() { c.returned(from, m) })
+		c.readmit(id, proto.Equal(a.Info, info), c.ledger.admit(info), func() { c.returned(from, m) })
 		return
-	}
-	drain, deactivated := c.rememberedDrain(id)
-	record := &internalpb.Registry_Slave{Info: info, DrainInfo: drain}
-	if deactivated {
-		record.Deactivated = proto.Bool(true)
 	}
 	if r := c.recovered[id]; r != nil {
-		c.readmit(id, proto.Equal(r.Info, info), PutAgent{record}, func() { c.cameBack(from, ip, m) })
+		c.readmit(id, proto.Equal(r.Info, info), c.ledger.admit(info), func() { c.cameBack(from, ip, m) })
 		return
 	}
-	c.readmit(id, false, PutAgent{record}, func() { c.cameBack(from, ip, m) }, DropUnreachable{id})
+	c.readmit(id, false, c.ledger.admit(info), func() { c.cameBack(from, ip, m) }, DropUnreachable{id})
 }
 
 // readmit goes on with then, after a registry write unless nothing changed.
@@ -76,16 +74,6 @@ func (c *Core) readmit(id string, unchanged bool, put PutAgent, then func(), mor
 		delete(c.reregistering, id)
 		then()
 	}, append([]Change{put}, more...)...)
-}
-
-func (c *Core) rememberedDrain(id string) (*mesospb.DrainInfo, bool) {
-	if r := c.recovered[id]; r != nil {
-		return r.Drain, r.Deactivated
-	}
-	if d := c.unreachable[id]; d != nil {
-		return d.Drain, d.Deactivated
-	}
-	return nil, false
 }
 
 func (c *Core) shutdownAgent(pid, why string) {
@@ -213,7 +201,7 @@ func (c *Core) cameBack(from, ip string, m *internalpb.ReregisterSlaveMessage) {
 	info := m.GetSlave()
 	id := info.GetId().GetValue()
 	if c.gone[id] != nil {
-		c.shutdownAgent(from, "Agent has been marked gone")
+		c.shutdownAgent(from, goneText)
 		return
 	}
 	if _, here := c.registered[id]; here {
@@ -223,7 +211,7 @@ func (c *Core) cameBack(from, ip string, m *internalpb.ReregisterSlaveMessage) {
 		// An agent with another id answers at this address now.
 		delete(c.byPID, from)
 	}
-	drain, deactivated := c.rememberedDrain(id)
+	drain, deactivated := c.standing(id)
 	a, err := c.newAgent(from, ip, info, m.GetVersion(), m.GetAgentCapabilities(), m.GetCheckpointedResources(), m.GetResourceVersionUuid())
 	if err != nil {
 		c.log.Warn("agent re-registration refused: its checkpointed resources do not fit its resources", "agent", id, "error", err)
@@ -326,8 +314,14 @@ func (c *Core) sendFramework(a *Agent, f *Framework) {
 }
 
 func (c *Core) sendDrain(a *Agent) {
-	if a.Drain != nil && a.Capabilities.Draining {
-		c.send(a.PID, &internalpb.DrainSlaveMessage{Config: a.Drain.Config})
+	if a.Drain == nil {
+		return
+	}
+	// Also when it is drained: the agent knows what to make of it.
+	c.send(a.PID, &internalpb.DrainSlaveMessage{Config: a.Drain.Config})
+	if !a.Capabilities.ResourceProvider {
+		// Others tell of their operations later, in their first UpdateSlaveMessage.
+		c.checkDrained(a)
 	}
 }
 

@@ -34,6 +34,9 @@ type Snapshot struct {
 	Weights   map[string]float64
 	Whitelist []string
 
+	// Maintenance is the schedule and how far the machines in it are; never nil.
+	Maintenance *MaintenanceView
+
 	agents     map[string]int
 	frameworks map[string]int
 	completed  map[*Framework]*FrameworkView
@@ -52,6 +55,7 @@ type AgentView struct {
 	Active       bool
 	Deactivated  bool
 	Drain        *mesospb.DrainInfo
+	DrainStart   time.Time
 	Total        resources.Resources
 	// Used is the sum of what tasks and executors of all frameworks use.
 	Used    resources.Resources
@@ -79,6 +83,7 @@ type FrameworkView struct {
 	CompletedTasks []*mesospb.Task
 	Executors      []ExecutorView
 	Offers         []*mesospb.Offer
+	InverseOffers  []*mesospb.InverseOffer
 	Used           resources.Resources
 	Offered        resources.Resources
 
@@ -124,6 +129,7 @@ func (c *Core) Snapshot(prev *Snapshot) *Snapshot {
 		Unreachable: len(c.unreachable),
 		Weights:     c.cfg.Weights,
 		Whitelist:   c.cfg.Roles,
+		Maintenance: c.maintenanceView(),
 	}
 
 	s.Agents, s.agents = follow(prev.Agents, prev.agents, c.registered,
@@ -207,6 +213,7 @@ func viewAgent(a *Agent) *AgentView {
 		Active:       a.Active,
 		Deactivated:  a.Deactivated,
 		Drain:        a.Drain,
+		DrainStart:   a.DrainStart,
 		Total:        a.Total,
 		Offered:      a.Offered,
 		revision:     a.rev,
@@ -268,6 +275,9 @@ func viewFramework(f *Framework, prev *FrameworkView) *FrameworkView {
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(f.Offers), byNumber) {
 		v.Offers = append(v.Offers, f.Offers[id].Proto)
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(f.InverseOffers), byNumber) {
+		v.InverseOffers = append(v.InverseOffers, f.InverseOffers[id].Proto)
 	}
 	return v
 }

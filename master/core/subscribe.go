@@ -263,6 +263,7 @@ func (c *Core) failover(f *Framework, at endpoint) {
 	for _, id := range sortedKeys(f.Offers) {
 		c.discard(f.Offers[id])
 	}
+	c.dropInverseOffers(f, c.discardInverseOffer)
 	c.attach(f, at, false)
 	c.log.Info("framework failed over", "framework", f.String())
 }
@@ -332,7 +333,7 @@ func (c *Core) streamClosed(id StreamID) {
 
 // disconnect ends a framework's subscription: it has its failover timeout to come back.
 func (c *Core) disconnect(f *Framework) {
-	c.deactivateFramework(f, c.rescind)
+	c.deactivateFramework(f, c.rescind, c.rescindInverseOffer)
 	f.State = Disconnected
 	timeout := time.Duration(f.Info.GetFailoverTimeout() * float64(time.Second))
 	c.log.Info("framework disconnected", "framework", f.String(), "failover_timeout", timeout)
@@ -343,9 +344,10 @@ func (c *Core) disconnect(f *Framework) {
 	c.touch(f, nil)
 }
 
-func (c *Core) deactivateFramework(f *Framework, giveUp func(*Offer)) {
+func (c *Core) deactivateFramework(f *Framework, giveUp func(*Offer), giveUpInverse func(*InverseOffer)) {
 	c.alloc.DeactivateFramework(f.ID)
 	for _, id := range sortedKeys(f.Offers) {
 		giveUp(f.Offers[id])
 	}
+	c.dropInverseOffers(f, giveUpInverse)
 }

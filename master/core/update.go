@@ -118,11 +118,7 @@ func (c *Core) updateTask(t *Task, state mesospb.TaskState, status *mesospb.Task
 		kept = copyStatus(status)
 		kept.Data = nil
 	}
-	statuses := p.Statuses
-	if n := len(statuses); n > 0 && statuses[n-1].GetState() == status.GetState() {
-		statuses = statuses[:n-1]
-	}
-	p.Statuses = append(statuses[:len(statuses):len(statuses)], kept)
+	p.Statuses = withStatus(p.Statuses, kept)
 	t.Proto = p
 	if held && !t.holds() {
 		c.alloc.Recover(t.Framework.ID, t.Agent.ID, t.Resources)
@@ -133,6 +129,15 @@ func (c *Core) updateTask(t *Task, state mesospb.TaskState, status *mesospb.Task
 	}
 	c.announceStatus(t, before, status)
 	c.touch(t.Framework, t.Agent)
+}
+
+// withStatus is a list of statuses with one more; it takes the place of the last one
+// if that has the same state.
+func withStatus(list []*mesospb.TaskStatus, status *mesospb.TaskStatus) []*mesospb.TaskStatus {
+	if n := len(list); n > 0 && list[n-1].GetState() == status.GetState() {
+		list = list[:n-1]
+	}
+	return append(list[:len(list):len(list)], status)
 }
 
 // use and unuse keep the sums of what a framework has on an agent.
@@ -197,6 +202,7 @@ func (c *Core) removeTask(t *Task, unreachable bool) {
 		delete(a.Tasks, f.ID)
 	}
 	delete(a.killed, taskKey{f.ID, t.ID})
+	c.checkDrained(a)
 	if unreachable {
 		f.Unreachable.add(t.Proto)
 		if c.unreachableTasks[a.ID] == nil {

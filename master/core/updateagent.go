@@ -33,6 +33,7 @@ func (c *Core) updateAgent(m *internalpb.UpdateSlaveMessage) {
 		c.oversubscribe(a, resources.New(list...).Revocable())
 	}
 	c.adoptOperations(a, m.GetOperations())
+	c.checkDrained(a)
 	c.touch(nil, a)
 }
 

@@ -51,6 +51,9 @@ func agentFields(o mesosjson.Object, dst *[]byte, a *core.AgentView) {
 	if a.Drain != nil {
 		o.Message("drain_info", a.Drain, mesosjson.V0)
 	}
+	if !a.DrainStart.IsZero() {
+		o.Double("estimated_drain_start_time_seconds", seconds(a.DrainStart))
+	}
 }
 
 // byRole visits the reserved resources of each role that has some.

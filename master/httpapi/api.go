@@ -15,6 +15,7 @@ import (
 
 	"stoa/internal/files"
 	"stoa/internal/httpd"
+	"stoa/internal/mesos/internalpb"
 	"stoa/internal/mesos/mesospb"
 	"stoa/master/core"
 
@@ -42,6 +43,11 @@ type Config struct {
 	// Teardown ends a framework. The result is the answer: a status, and a text
 	// for all but 200.
 	Teardown func(ctx context.Context, framework string) (status int, text string)
+	// Ask gives the core an event that has an answer and waits for it. Nil refuses
+	// every call that changes something.
+	Ask func(ctx context.Context, event func(core.RequestID) core.Event) (core.Answer, error)
+	// Registry reads what is durable, but for the master; nil shows nothing.
+	Registry func(context.Context) (*internalpb.Registry, error)
 
 	// Watch opens a stream of news: it returns the state before the first of them. The
 	// news come until the stream is closed, from either side; Unwatch says that the

@@ -163,6 +163,9 @@ func (s *server) call(a answer, call *masterpb.Call) {
 	if s.readState(a, kind) {
 		return
 	}
+	if s.maintain(a, call) || s.directAgent(a, call) {
+		return
+	}
 	switch kind {
 	case masterpb.Call_SET_LOGGING_LEVEL:
 		set := call.SetLoggingLevel

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"stoa/internal/files"
-	"stoa/internal/mesos/maintenancepb"
 	"stoa/internal/mesos/masterpb"
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/quotapb"
@@ -55,16 +54,6 @@ func (s *server) readDaemon(a answer, kind masterpb.Call_Type, call *masterpb.Ca
 			m.ElectedTime = proto.Float64(seconds(s.config.Elected))
 		}
 		a.message(&masterpb.Response{Type: masterpb.Response_GET_MASTER.Enum(), GetMaster: m})
-	case masterpb.Call_GET_MAINTENANCE_STATUS:
-		a.message(&masterpb.Response{
-			Type:                 masterpb.Response_GET_MAINTENANCE_STATUS.Enum(),
-			GetMaintenanceStatus: &masterpb.Response_GetMaintenanceStatus{Status: &maintenancepb.ClusterStatus{}},
-		})
-	case masterpb.Call_GET_MAINTENANCE_SCHEDULE:
-		a.message(&masterpb.Response{
-			Type:                   masterpb.Response_GET_MAINTENANCE_SCHEDULE.Enum(),
-			GetMaintenanceSchedule: &masterpb.Response_GetMaintenanceSchedule{Schedule: &maintenancepb.Schedule{}},
-		})
 	case masterpb.Call_GET_QUOTA:
 		a.message(&masterpb.Response{
 			Type:     masterpb.Response_GET_QUOTA.Enum(),

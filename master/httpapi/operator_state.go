@@ -180,6 +180,7 @@ func frameworkMessage(f *core.FrameworkView) *masterpb.Response_GetFrameworks_Fr
 		ReregisteredTime:   timeInfo(reregistered),
 		UnregisteredTime:   timeInfo(f.Unregistered),
 		Offers:             f.Offers,
+		InverseOffers:      f.InverseOffers,
 		AllocatedResources: shownResources(u.used),
 		OfferedResources:   shownResources(u.offered),
 		OfferConstraints:   &schedulerpb.OfferConstraints{},
@@ -226,6 +227,8 @@ func agentMessage(a *core.AgentView) *masterpb.Response_GetAgents_Agent {
 		OfferedResources:   shownResources(a.Offered),
 		Capabilities:       a.Capabilities,
 		DrainInfo:          a.Drain,
+		// Whole seconds here, unlike everywhere else.
+		EstimatedDrainStartTime: timeInfo(a.DrainStart.Truncate(time.Second)),
 	}
 }
 

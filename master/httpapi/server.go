@@ -80,13 +80,15 @@ func (s *server) routes() *httpd.Router {
 	master("flags", s.readOnly(s.flags))
 	master("health", s.health)
 	master("redirect", s.redirect)
-	master("maintenance/status", s.readOnly(s.leading(only(s.emptyObject, http.MethodGet))))
+	master("maintenance/status", s.readOnly(s.leading(only(s.maintenanceStatus, http.MethodGet))))
 
-	master("maintenance/schedule", s.readWrite(s.leading(methods{http.MethodGet: s.emptyObject, http.MethodPost: unsupported}.serve)))
+	master("maintenance/schedule", s.readWrite(s.leading(methods{http.MethodGet: s.maintenanceSchedule, http.MethodPost: s.setMaintenanceSchedule}.serve)))
+	master("machine/down", s.readWrite(s.leading(only(machines(s.startMaintenance), http.MethodPost))))
+	master("machine/up", s.readWrite(s.leading(only(machines(s.stopMaintenance), http.MethodPost))))
 	master("weights", s.readWrite(s.leading(methods{http.MethodGet: s.weights, http.MethodPut: unsupported}.serve)))
 	master("quota", s.readWrite(s.leading(methods{http.MethodGet: s.emptyObject, http.MethodPost: unsupported, http.MethodDelete: unsupported}.serve)))
 	master("teardown", s.readWrite(s.leading(only(s.teardown, http.MethodPost))))
-	for _, endpoint := range []string{"machine/down", "machine/up", "reserve", "unreserve", "create-volumes", "destroy-volumes"} {
+	for _, endpoint := range []string{"reserve", "unreserve", "create-volumes", "destroy-volumes"} {
 		master(endpoint, s.readWrite(s.leading(only(unsupported, http.MethodPost))))
 	}
 	master("api/v1", s.readWrite(s.leading(s.operator)))
@@ -94,6 +96,7 @@ func (s *server) routes() *httpd.Router {
 		master("api/v1/scheduler", s.leading(s.config.Scheduler))
 	}
 
+	r.Handle("registrar(1)", "registry", s.readOnly(s.registry))
 	r.Handle("version", "", s.version)
 	r.Handle("metrics", "snapshot", s.readOnly(s.metricsSnapshot))
 	r.Handle("logging", "toggle", s.readWrite(s.toggleLogging))

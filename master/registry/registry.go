@@ -1,5 +1,6 @@
 // Package registry keeps what the master must remember across a failover: the
-// agents it admitted, and those that are unreachable or gone.
+// agents it admitted, those that are unreachable or gone, what operators decided about
+// them, and the maintenance schedule.
 //
 // Comes in: changes of the core. Goes out: what the store holds, at a start, and
 // for each write whether it is durable. There is one small record per agent, so
@@ -7,7 +8,9 @@
 //
 // Keys, below `registry/`: `agents/<id>`, `unreachable/<id>` and `gone/<id>` hold
 // one Registry.Slave, Registry.UnreachableSlave or Registry.GoneSlave of the
-// original's registry.proto each; `weights/<role>` a WeightInfo.
+// original's registry.proto each; `weights/<role>` a WeightInfo. `maintenance` is a
+// Registry that holds machines and schedules only. `capabilities/<name>`, without a
+// value, says that a master without that capability must not read the rest.
 package registry
 
 import (
@@ -25,11 +28,13 @@ import (
 )
 
 const (
-	prefix      = "registry/"
-	agents      = prefix + "agents/"
-	unreachable = prefix + "unreachable/"
-	gone        = prefix + "gone/"
-	weights     = prefix + "weights/"
+	prefix       = "registry/"
+	agents       = prefix + "agents/"
+	unreachable  = prefix + "unreachable/"
+	gone         = prefix + "gone/"
+	weights      = prefix + "weights/"
+	maintenance  = prefix + "maintenance"
+	capabilities = prefix + "capabilities/"
 )
 
 // maxBatch bounds how many writes go to the store together.
@@ -68,6 +73,13 @@ func (r *Registry) Load(ctx context.Context) (core.Recovery, error) {
 			err = load(one, new(internalpb.Registry_GoneSlave), &out.Gone)
 		case strings.HasPrefix(one.Key, weights):
 			err = load(one, new(mesospb.WeightInfo), &out.Weights)
+		case one.Key == maintenance:
+			var list []*internalpb.Registry
+			if err = load(one, new(internalpb.Registry), &list); err == nil {
+				out.Maintenance = list[0]
+			}
+		case strings.HasPrefix(one.Key, capabilities):
+			out.Capabilities = append(out.Capabilities, strings.TrimPrefix(one.Key, capabilities))
 		}
 		if err != nil {
 			return core.Recovery{}, err
@@ -174,6 +186,12 @@ func operation(change core.Change) (store.Op, error) {
 		return put(gone+c.Agent.GetId().GetValue(), c.Agent)
 	case core.DropGone:
 		return store.Remove(gone + c.ID), nil
+	case core.PutMaintenance:
+		return put(maintenance, c.Maintenance)
+	case core.PutCapability:
+		return store.Put(capabilities+c.Name, nil), nil
+	case core.DropCapability:
+		return store.Remove(capabilities + c.Name), nil
 	}
 	return store.Op{}, fmt.Errorf("registry: a change of type %T is not known", change)
 }
