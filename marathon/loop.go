@@ -208,7 +208,7 @@ func (s *Service) send(ctx context.Context) error {
 		}
 		s.log.Warn("call to the master failed", "call", call.GetType(), "error", err)
 		if call.GetType() == schedulerpb.Call_ACCEPT {
-			_ = s.post(ctx, func(c *core.Core, _ time.Time) { c.AcceptFailed() })
+			_ = s.post(ctx, func(c *core.Core, now time.Time) { c.AcceptFailed(now) })
 		}
 	}
 	return nil

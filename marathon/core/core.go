@@ -100,6 +100,8 @@ type Core struct {
 	readiness map[string]*readinessState
 	installed map[specKey]bool
 	demand    demand
+	// reconciliation is what the master still has to tell.
+	reconciliation reconciliation
 	// waiting has a record for every app with instances that want an offer.
 	waiting map[id.Path]*waiting
 	roles   map[string]bool
@@ -364,6 +366,7 @@ type wakeKind int
 
 const (
 	wakeReconcile wakeKind = iota
+	wakeAsk
 	wakeScale
 	wakeSweep
 	wakeRevive
@@ -410,8 +413,10 @@ func (c *Core) Tick(now time.Time) {
 		w := heap.Pop(&c.wakes).(wake)
 		switch w.kind {
 		case wakeReconcile:
-			c.reconcile(false)
+			c.reconcile(false, now)
 			c.wakeAt(now.Add(c.settings.ReconciliationInterval), w)
+		case wakeAsk:
+			c.askAgain(now)
 		case wakeScale:
 			for appID := range c.apps {
 				c.requestCheck(appID)

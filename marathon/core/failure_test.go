@@ -77,6 +77,43 @@ func TestTaskThatComesBackBeforeItIsForgottenReplacesItsReplacement(t *testing.T
 	}
 }
 
+// A launch that the master took with it is noticed as soon as the new master can tell, not
+// when the launch is overdue.
+func TestLaunchThatWentDownWithTheMasterIsMadeAgain(t *testing.T) {
+	w := connected(t)
+	a := simple("/web", 1)
+	w.behave = func(task *task) { task.next = mesospb.TaskState_TASK_STAGING }
+	w.update(false, put(a))
+	w.pass(time.Second)
+	if len(w.tasks) != 1 {
+		t.Fatalf("%d tasks", len(w.tasks))
+	}
+	// The master dies before its agent hears of the task; the next one waits for the agent.
+	w.core.Disconnected(w.now)
+	w.behave = nil
+	clear(w.tasks)
+	for _, a := range w.agents {
+		a.away, a.used = true, map[string]*task{}
+	}
+	w.connect()
+	w.pass(20 * time.Second)
+	if len(w.tasks) != 0 {
+		t.Fatalf("%d tasks before anything is known", len(w.tasks))
+	}
+	for _, a := range w.agents {
+		a.away = false
+	}
+	w.pass(45 * time.Second)
+	if n := len(w.running("/web")); n != 1 {
+		t.Errorf("%d running, instances %+v", n, w.instances("/web"))
+	}
+	asked := len(w.calls)
+	w.pass(5 * time.Minute)
+	if asked != len(w.calls) {
+		t.Errorf("still asking: %v", w.calls[asked:])
+	}
+}
+
 func TestUnknownTaskIsKilled(t *testing.T) {
 	w := connected(t)
 	w.calls = nil

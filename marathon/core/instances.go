@@ -11,8 +11,6 @@ import (
 	"stoa/marathon/id"
 	"stoa/marathon/instance"
 	"stoa/marathon/timestamp"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // insert takes an instance into the state without storing it.
@@ -214,6 +212,7 @@ func (c *Core) wakeForDelay(a *app.App, now time.Time) {
 func (c *Core) Update(status *mesospb.TaskStatus, now time.Time) {
 	defer c.acknowledge(status)
 	taskID := status.GetTaskId().GetValue()
+	c.reconciliation.answered(taskID)
 	condition := instance.ConditionOf(status)
 	ended := condition.Terminal() || condition == instance.Unreachable
 	parsed, err := instance.ParseTaskID(taskID)
@@ -298,34 +297,4 @@ func (c *Core) dropFailure(appID id.Path) {
 		c.view.failures = nil
 		c.write(DropFailure{appID})
 	}
-}
-
-// reconcile asks the master about every task that should be alive, then about all it
-// knows. unheard includes those launches that Mesos never confirmed: right after a new
-// subscription nobody can tell whether the master has got them.
-func (c *Core) reconcile(unheard bool) {
-	var tasks []*schedulerpb.Call_Reconcile_Task
-	for _, e := range c.instances {
-		for n := range e.Tasks {
-			t := &e.Tasks[n]
-			if t.Condition.Terminal() || t.Status == nil && !unheard {
-				continue
-			}
-			r := &schedulerpb.Call_Reconcile_Task{TaskId: &mesospb.TaskID{Value: proto.String(t.ID)}}
-			if e.Agent != nil && e.Agent.AgentID != "" {
-				r.AgentId = &mesospb.AgentID{Value: proto.String(e.Agent.AgentID)}
-			}
-			tasks = append(tasks, r)
-		}
-	}
-	if len(tasks) > 0 {
-		c.call(&schedulerpb.Call{
-			Type:      schedulerpb.Call_RECONCILE.Enum(),
-			Reconcile: &schedulerpb.Call_Reconcile{Tasks: tasks},
-		})
-	}
-	c.call(&schedulerpb.Call{
-		Type:      schedulerpb.Call_RECONCILE.Enum(),
-		Reconcile: &schedulerpb.Call_Reconcile{},
-	})
 }

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -19,7 +20,7 @@ func (w *world) makeOffers() bool {
 	}
 	var offers []*mesospb.Offer
 	for _, a := range w.agents {
-		if w.filtered[a.id] || w.offered(a) {
+		if w.filtered[a.id] || w.offered(a) || a.away {
 			continue
 		}
 		o := w.offer(a)
@@ -205,6 +206,9 @@ func (w *world) reconcile(r *schedulerpb.Call_Reconcile) {
 		return
 	}
 	for _, asked := range r.GetTasks() {
+		if slices.ContainsFunc(w.agents, func(a *agent) bool { return a.away && a.id == asked.GetAgentId().GetValue() }) {
+			continue
+		}
 		state := mesospb.TaskState_TASK_GONE
 		if t := w.tasks[asked.GetTaskId().GetValue()]; t != nil && (t.live() || t.state == mesospb.TaskState_TASK_UNREACHABLE) {
 			state = t.state

@@ -29,7 +29,7 @@ func (c *Core) Subscribed(s *schedulerpb.Event_Subscribed, masterURL string, now
 		c.demand.grew[role] = true
 		c.demand.declined[role] = true
 	}
-	c.reconcile(true)
+	c.reconcile(true, now)
 	c.resendKills(now)
 }
 
@@ -39,6 +39,7 @@ func (c *Core) Disconnected(now time.Time) {
 		return
 	}
 	c.connected = false
+	c.reconciliation.stop()
 	c.publish(event.SchedulerDisconnected{}, now)
 }
 
@@ -71,7 +72,7 @@ func (c *Core) Event(e *schedulerpb.Event, now time.Time) {
 
 // AcceptFailed is called when nobody can tell whether the master has got an ACCEPT: it
 // is asked about the tasks that were to be launched.
-func (c *Core) AcceptFailed() { c.reconcile(true) }
+func (c *Core) AcceptFailed(now time.Time) { c.reconcile(true, now) }
 
 // Connected says that calls reach a master.
 func (c *Core) Connected() bool { return c.connected }

@@ -67,6 +67,8 @@ type agent struct {
 	ports     [2]uint64
 	used      map[string]*task
 	attribute map[string]string
+	// away is an agent that the master waits for since it began to lead.
+	away bool
 }
 
 // task is a task as the master sees it.
