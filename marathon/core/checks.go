@@ -42,6 +42,7 @@ type taskChecks struct {
 // settleChecks starts the checks of tasks that run and stops those of others.
 func (c *Core) settleChecks(s *appState, now time.Time) {
 	specs := c.specsAtOnce()
+	readiness := c.awaited(s.id)
 	for _, e := range s.instances {
 		t := e.Task()
 		if t == nil {
@@ -53,7 +54,9 @@ func (c *Core) settleChecks(s *appState, now time.Time) {
 			continue
 		}
 		c.startChecks(e.Instance, specs(e.Instance), t)
-		c.startReadiness(e.Instance, t)
+		if readiness != nil {
+			c.startReadiness(e.Instance, readiness, t)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"stoa/marathon/app"
+	"stoa/marathon/id"
 	"stoa/marathon/instance"
 )
 
@@ -39,19 +40,27 @@ type readinessState struct {
 	result     ReadinessResult
 }
 
-// startReadiness begins to ask a running task of the version that a deployment is
-// about to bring up.
-func (c *Core) startReadiness(i *instance.Instance, t *instance.Task) {
-	r := c.locks[i.AppID]
-	if r == nil || c.readiness[t.ID] != nil {
+// awaited is the definition that a deployment is about to bring up, if its tasks are
+// asked whether they are ready.
+func (c *Core) awaited(appID id.Path) *app.App {
+	r := c.locks[appID]
+	if r == nil {
+		return nil
+	}
+	run := r.actions[appID]
+	if run == nil || len(run.Action.App.ReadinessChecks) == 0 {
+		return nil
+	}
+	return run.Action.App
+}
+
+// startReadiness begins to ask a running task of the awaited version.
+func (c *Core) startReadiness(i *instance.Instance, a *app.App, t *instance.Task) {
+	if a.Version() != i.Version || c.readiness[t.ID] != nil {
 		return
 	}
-	run := r.actions[i.AppID]
-	if run == nil || run.Action.App.Version() != i.Version || len(run.Action.App.ReadinessChecks) == 0 {
-		return
-	}
-	check := run.Action.App.ReadinessChecks[0]
-	for _, p := range instance.PortAssignments(run.Action.App, t.Network) {
+	check := a.ReadinessChecks[0]
+	for _, p := range instance.PortAssignments(a, t.Network) {
 		if p.Name == check.PortName && p.Address != "" {
 			c.readiness[t.ID] = &readinessState{
 				instanceID: i.ID, asking: true, result: ReadinessResult{TaskID: t.ID, Name: check.Name},
