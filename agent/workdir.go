@@ -5,6 +5,14 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
+)
+
+// claimWait is how long a work directory may be taken before that is an error: what a killed
+// agent was just forking holds it until it executes.
+const (
+	claimWait  = 3 * time.Second
+	claimPause = 10 * time.Millisecond
 )
 
 // claim makes the directories and takes the work directory for this process alone: two
@@ -20,7 +28,12 @@ func claim(work, runtime string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("agent: cannot use --work_dir: %w", err)
 	}
-	err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for giveUp := time.Now().Add(claimWait); ; time.Sleep(claimPause) {
+		err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Now().After(giveUp) {
+			break
+		}
+	}
 	switch {
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		dir.Close()

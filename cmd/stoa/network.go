@@ -11,9 +11,34 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"stoa/internal/flags"
 )
+
+// portWait is how long a port may stay in use before that is an error. What a killed agent was
+// just forking holds its port until it executes, which takes a while on a busy machine.
+const (
+	portWait  = 3 * time.Second
+	portPause = 10 * time.Millisecond
+)
+
+// bind tries for a while to get a port that is in use.
+func bind(ctx context.Context, wait time.Duration, try func() (net.Listener, error)) (net.Listener, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for {
+		ln, err := try()
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return ln, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(portPause):
+		}
+	}
+}
 
 // listen opens the port, or says in one line what is in the way.
 func listen(ctx context.Context, ip string, port int, flag string) (net.Listener, error) {
@@ -25,8 +50,10 @@ func listen(ctx context.Context, ip string, port int, flag string) (net.Listener
 			return nil, fmt.Errorf("%q is no IPv4 address to listen on", ip)
 		}
 	}
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp4", net.JoinHostPort(ip, strconv.Itoa(port)))
+	ln, err := bind(ctx, portWait, func() (net.Listener, error) {
+		var lc net.ListenConfig
+		return lc.Listen(ctx, "tcp4", net.JoinHostPort(ip, strconv.Itoa(port)))
+	})
 	switch {
 	case err == nil:
 		return ln, nil

@@ -25,8 +25,9 @@ var (
 // ones; an earlier one refuses a later one.
 const format = 1
 
-// lockWait is how long OpenFile waits for a process that is about to end.
-const lockWait = time.Second
+// lockWait is how long OpenFile waits for a process that is about to end: the last one, or what
+// that was just forking when it was killed.
+const lockWait = 3 * time.Second
 
 // OpenFile opens the store in the file at path and makes it, with its directory,
 // when it is not there. The errors, each one line that says what to do, are
