@@ -150,6 +150,16 @@ type Config struct {
 	// EventStreamMaxOutstanding is how many events may wait for one subscriber before
 	// its stream is closed (--event_stream_max_outstanding_messages).
 	EventStreamMaxOutstanding int
+	// EventCallbacks POSTs every event to the URLs of /v2/eventSubscriptions, as releases
+	// up to 1.4 did (--event_subscriber http_callback).
+	EventCallbacks bool
+	// EventEndpoints are subscribed at the start (--http_endpoints).
+	EventEndpoints []string
+	// EventRequestTimeout bounds one such POST, and EventSlowConsumer is when even a good
+	// answer to it comes too late; 0 means 10 s (--http_event_request_timeout,
+	// --http_event_callback_slow_consumer_timeout).
+	EventRequestTimeout time.Duration
+	EventSlowConsumer   time.Duration
 
 	// HTTPCredentials is user:password for basic authentication, empty for none
 	// (--http_credentials); HTTPRealm is the realm it names (--http_realm).

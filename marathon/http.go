@@ -16,7 +16,12 @@ import (
 func (s *Service) handler() http.Handler {
 	cfg := &s.cfg
 	deprecated := func(feature string) bool { return slices.Contains(cfg.DeprecatedFeatures, feature) }
+	var callbacks httpapi.Callbacks
+	if s.callbacks != nil {
+		callbacks = s.callbacks
+	}
 	return httpapi.New(httpapi.Options{
+		Callbacks: callbacks,
 		Backend:   backend{s},
 		Logger:    s.log,
 		LeaderURL: "http://" + cfg.hostPort(),

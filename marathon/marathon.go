@@ -20,6 +20,7 @@ import (
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/schedulerpb"
 	"stoa/internal/schedclient"
+	"stoa/marathon/callback"
 	"stoa/marathon/core"
 	"stoa/marathon/event"
 	"stoa/marathon/group"
@@ -62,6 +63,8 @@ type Service struct {
 	client  *schedclient.Client
 	bus     *event.Bus
 	checker *health.Checker
+	// callbacks is nil without --event_subscriber.
+	callbacks *callback.Sender
 
 	inbox   chan func(c *core.Core, now time.Time)
 	batches chan batch
@@ -113,6 +116,16 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	}
 	s.client = schedclient.New(client)
 	s.view.Store(newSnapshot(&s.cfg, nil, s.core.View()))
+	if cfg.EventCallbacks {
+		s.callbacks, err = callback.New(ctx, callback.Config{
+			Store: cfg.Store, Bus: s.bus, Logger: s.log, Now: now, Endpoints: cfg.EventEndpoints,
+			RequestTimeout: cfg.EventRequestTimeout, SlowConsumer: cfg.EventSlowConsumer,
+			Outstanding: cfg.EventStreamMaxOutstanding,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("marathon: %w", err)
+		}
+	}
 	return s, nil
 }
 
@@ -225,6 +238,9 @@ func (s *Service) Run(ctx context.Context) error {
 	})
 	err := g.Wait()
 	s.checker.Close()
+	if s.callbacks != nil {
+		s.callbacks.Close()
+	}
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}

@@ -137,6 +137,15 @@ func marathonConfig(v *flags.Values, st store.Store, ln net.Listener, log *loggi
 	c.MaxApps = v.Int("max_apps")
 	c.MaxVersions = v.Int("zk_max_versions")
 	c.EventStreamMaxOutstanding = v.Int("event_stream_max_outstanding_messages")
+	if subscriber := v.String("event_subscriber"); subscriber != "" {
+		if subscriber != "http_callback" {
+			return c, fmt.Errorf("--event_subscriber=%s: the only event subscriber is http_callback", subscriber)
+		}
+		c.EventCallbacks = true
+		c.EventEndpoints = split(v.String("http_endpoints"))
+		c.EventRequestTimeout = v.Duration("http_event_request_timeout")
+		c.EventSlowConsumer = v.Duration("http_event_callback_slow_consumer_timeout")
+	}
 	c.HTTPCredentials, c.HTTPRealm = v.String("http_credentials"), v.String("http_realm")
 	c.HTTPCompression = v.Bool("http_compression")
 	c.HTTPMaxConcurrentRequests = v.Int("http_max_concurrent_requests")

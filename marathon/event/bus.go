@@ -21,13 +21,31 @@ type Bus struct {
 
 	mu          sync.Mutex
 	subscribers map[*Subscription]struct{}
+	watchers    map[*func(Encoded)]struct{}
 	closed      bool
 }
 
 // NewBus makes a bus on which outstanding events may wait for one subscriber. now
 // stamps the bus's own events.
 func NewBus(outstanding int, now func() time.Time) *Bus {
-	return &Bus{outstanding: max(1, outstanding), now: now, subscribers: map[*Subscription]struct{}{}}
+	return &Bus{outstanding: max(1, outstanding), now: now, subscribers: map[*Subscription]struct{}{}, watchers: map[*func(Encoded)]struct{}{}}
+}
+
+// Encode writes an event the way this bus's readers get it.
+func (b *Bus) Encode(e Event, at timestamp.Timestamp) []byte { return Encode(e, at) }
+
+// Watch calls f with every event, in order. f must be quick and must not call the bus.
+// After stop has returned, f is not called any more.
+func (b *Bus) Watch(f func(Encoded)) (stop func()) {
+	key := &f
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.watchers[key] = struct{}{}
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.watchers, key)
+	}
 }
 
 // Publish hands an event to everyone who wants it.
@@ -39,12 +57,18 @@ func (b *Bus) Publish(e Event, at timestamp.Timestamp) {
 
 func (b *Bus) publish(e Event, at timestamp.Timestamp) {
 	var encoded Encoded
+	if len(b.watchers) > 0 {
+		encoded = Encoded{Type: e.Type(), JSON: b.Encode(e, at)}
+		for f := range b.watchers {
+			(*f)(encoded)
+		}
+	}
 	for s := range b.subscribers {
 		if s.accept != nil && !s.accept(e.Type()) {
 			continue
 		}
 		if encoded.JSON == nil {
-			encoded = Encoded{Type: e.Type(), JSON: Encode(e, at)}
+			encoded = Encoded{Type: e.Type(), JSON: b.Encode(e, at)}
 		}
 		select {
 		case s.events <- encoded:

@@ -59,6 +59,8 @@ const (
 	TypeHealthStatusChanged       = "health_status_changed_event"
 	TypeUnhealthyInstanceKill     = "unhealthy_instance_kill_event"
 	TypeFrameworkMessage          = "framework_message_event"
+	TypeSubscribe                 = "subscribe_event"
+	TypeUnsubscribe               = "unsubscribe_event"
 )
 
 // APIPost tells that a call defined an app.

@@ -112,6 +112,8 @@ func (s *server) find(path string) *resource {
 		return get(s.plugins)
 	case "/v2/events":
 		return &resource{methods: map[string]handler{http.MethodGet: s.events}, otherwise: s.noEvents, anyType: true, anyAnswer: true}
+	case "/v2/eventSubscriptions":
+		return s.subscriptions()
 	case "/v2/tasks":
 		return &resource{methods: map[string]handler{http.MethodGet: s.tasks}, anyType: true, anyAnswer: true}
 	case "/v2/tasks/delete":

@@ -20,6 +20,9 @@ import (
 type Options struct {
 	// Backend is the scheduler.
 	Backend Backend
+	// Callbacks are the subscribed URLs; nil answers that there is no such thing
+	// (--event_subscriber http_callback).
+	Callbacks Callbacks
 	// Logger receives failed requests; nil discards them.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
