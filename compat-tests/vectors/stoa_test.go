@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -138,4 +139,58 @@ func freePort(t *testing.T) int {
 	}
 	defer listener.Close()
 	return listener.Addr().(*net.TCPAddr).Port
+}
+
+func TestALoneMarathonWithCallbacksAnswersLikeTheOriginal(t *testing.T) {
+	loneMarathon(t, "callbacks", "--event_subscriber=http_callback")
+}
+
+// loneMarathon replays the scenarios that need one thing against a Marathon without a
+// master that was started with the flags for it.
+func loneMarathon(t *testing.T, need string, flags ...string) {
+	log := new(logs)
+	port := freePort(t)
+	args := append([]string{
+		"--master=127.0.0.1:1", "--http_address=127.0.0.1", fmt.Sprintf("--http_port=%d", port),
+		"--hostname=127.0.0.1", "--work_dir=" + t.TempDir(),
+	}, flags...)
+	marathon, err := cluster.StartDaemon(build(t), log, "marathon", args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := marathon.Signal(ctx, syscall.SIGTERM); err != nil {
+			t.Errorf("stopping: %v", err)
+		}
+		log.tell(t)
+	})
+	base := fmt.Sprintf("http://127.0.0.1:%d", port)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	err = cluster.Until(ctx, func() error {
+		answer, err := cluster.Do(ctx, http.MethodGet, base+"/ping", "")
+		if err == nil && answer.Status != http.StatusOK {
+			err = fmt.Errorf("status %d", answer.Status)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runner := &replay.Runner{Servers: map[string]string{"marathon": base}, Has: []string{need}}
+	found := false
+	for _, scenario := range load(t) {
+		if !slices.Contains(scenario.Needs, need) {
+			continue
+		}
+		found = true
+		if report := runner.Run(t.Context(), scenario); report.Skipped != "" || report.Failed() {
+			t.Errorf("%s: %s\n%s", scenario.Name, report.Skipped, report)
+		}
+	}
+	if !found {
+		t.Errorf("no scenario needs %s", need)
+	}
 }
