@@ -23,10 +23,15 @@ type backend struct{ *Service }
 
 var _ httpapi.Backend = backend{}
 
-// ask runs f in the loop and returns its result once everything it decided is durable.
+// ask runs f in the loop and returns its result once everything it decided is durable. While
+// there is no room for that, it does nothing.
 func ask[T any](ctx context.Context, s *Service, f func(c *core.Core, now time.Time) T) (T, error) {
 	answer := make(chan T, 1)
 	var zero T
+	lack, full := s.room.state()
+	if lack != nil {
+		return zero, &httpapi.UnavailableError{Reason: "nothing can be changed now: " + lack.Error()}
+	}
 	err := s.post(ctx, func(c *core.Core, now time.Time) {
 		result := f(c, now)
 		c.Answer(func() { answer <- result })
@@ -39,6 +44,13 @@ func ask[T any](ctx context.Context, s *Service, f func(c *core.Core, now time.T
 		return result, nil
 	case <-ctx.Done():
 		return zero, ctx.Err()
+	case <-full:
+		// What was begun cannot be taken back.
+		reason := "the change is made as soon as there is room"
+		if lack, _ := s.room.state(); lack != nil {
+			reason += ": " + lack.Error()
+		}
+		return zero, &httpapi.UnavailableError{Reason: reason}
 	case <-s.finished:
 		// The last batch may have brought the answer.
 		select {

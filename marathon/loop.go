@@ -175,7 +175,7 @@ func (s *Service) discard() {
 }
 
 // store writes one batch. A full disk is waited for: nothing is acknowledged until
-// there is room again.
+// there is room again, and nothing new is begun.
 func (s *Service) store(ctx context.Context, b batch) error {
 	ops, err := storage.Ops(b.effects.Writes)
 	if err != nil || len(ops) == 0 {
@@ -185,11 +185,13 @@ func (s *Service) store(ctx context.Context, b batch) error {
 		// A batch that has begun is finished even when Run is to end.
 		_, err := s.cfg.Store.Apply(context.WithoutCancel(ctx), ops...)
 		if err == nil {
+			s.room.report(nil)
 			return nil
 		}
 		if !errors.Is(err, store.ErrFull) {
 			return fmt.Errorf("marathon: cannot store its state: %w", err)
 		}
+		s.room.report(err)
 		s.log.Error("cannot store state, trying again; free some disk space", "error", err)
 		select {
 		case <-time.After(time.Second):

@@ -76,6 +76,7 @@ type Service struct {
 	// finished is closed when nothing more will be carried out.
 	finished chan struct{}
 	abdicate chan struct{}
+	room     *room
 	view     atomic.Pointer[snapshot]
 	updates  atomic.Int64
 }
@@ -95,6 +96,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 		stopped:  make(chan struct{}),
 		finished: make(chan struct{}),
 		abdicate: make(chan struct{}, 1),
+		room:     newRoom(),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

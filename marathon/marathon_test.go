@@ -394,22 +394,27 @@ func TestFullDiskDelaysButLosesNothing(t *testing.T) {
 	d := startWith(t, c, s)
 	until(t, "subscribed", func() bool { _, info := d.do("GET", "/v2/info", ""); return info["frameworkId"] != nil })
 	s.full.Store(true)
-	answered := make(chan int, 1)
-	go func() {
-		status, _ := d.do("POST", "/v2/apps", `{"id":"/web","cmd":"sleep 1"}`)
-		answered <- status
-	}()
-	until(t, "reads go on", func() bool { status, _ := d.do("GET", "/v2/apps", ""); return status == http.StatusOK })
-	select {
-	case status := <-answered:
-		t.Fatalf("answered %d although nothing was stored", status)
-	default:
+	post := func(app, says string) {
+		t.Helper()
+		status, answer := d.do("POST", "/v2/apps", `{"id":"`+app+`","cmd":"sleep 1"}`)
+		if message := fmt.Sprint(answer["message"]); status != http.StatusServiceUnavailable || !strings.Contains(message, says) {
+			t.Errorf("status %d, %v", status, answer)
+		}
+	}
+	// The first one finds out, the others are not begun.
+	post("/web", "as soon as there is room: store: no space left")
+	post("/other", "nothing can be changed now: store: no space left")
+	if status, answer := d.do("GET", "/v2/apps", ""); status != http.StatusOK || len(answer["apps"].([]any)) != 0 {
+		t.Errorf("status %d, %v", status, answer)
 	}
 	s.full.Store(false)
-	if status := <-answered; status != http.StatusCreated {
+	until(t, "it runs", func() bool { return len(d.tasks("/web", "TASK_RUNNING")) == 1 })
+	if status, _ := d.do("GET", "/v2/apps/other", ""); status != http.StatusNotFound {
 		t.Errorf("status %d", status)
 	}
-	until(t, "it runs", func() bool { return len(d.tasks("/web", "TASK_RUNNING")) == 1 })
+	if status, _ := d.do("POST", "/v2/apps", `{"id":"/other","cmd":"sleep 1"}`); status != http.StatusCreated {
+		t.Errorf("status %d", status)
+	}
 }
 
 func TestBrokenStoreEndsTheService(t *testing.T) {

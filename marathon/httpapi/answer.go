@@ -52,6 +52,7 @@ func (s *server) fail(c *gin.Context, err error) {
 		validation *app.ValidationError
 		locked     *LockedError
 		tooMany    *TooManyDeploymentsError
+		not        *UnavailableError
 	)
 	switch {
 	case errors.As(err, &status):
@@ -72,6 +73,8 @@ func (s *server) fail(c *gin.Context, err error) {
 		messageOnly(c, http.StatusForbidden, tooMany.Error())
 	case errors.Is(err, ErrNotLeader):
 		htmlError(c, http.StatusBadGateway, "Could not determine the current leader")
+	case errors.As(err, &not):
+		messageOnly(c, http.StatusServiceUnavailable, not.Reason)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		messageOnly(c, http.StatusServiceUnavailable, err.Error())
 	default:

@@ -18,7 +18,8 @@ import (
 )
 
 // Backend is what the API needs of the scheduler. All methods may be called from any
-// goroutine. Methods with an error return ErrNotLeader when this process does not lead.
+// goroutine. Methods with an error return ErrNotLeader when this process does not lead and
+// *UnavailableError when it cannot do anything at present.
 type Backend interface {
 	// Snapshot gives the present state at once, without waiting for the loop. It is immutable.
 	Snapshot() *View
@@ -108,6 +109,11 @@ func (e *TooManyDeploymentsError) Error() string {
 		"or cancel oneusing force=true parameter. You can increase max deployment number by using "+
 		"--max_running_deployments parameter but be advised that this can have negative effects on the performance.", e.Limit)
 }
+
+// UnavailableError says why nothing can be done at present (503).
+type UnavailableError struct{ Reason string }
+
+func (e *UnavailableError) Error() string { return e.Reason }
 
 // View is one immutable state of the scheduler.
 type View struct {
