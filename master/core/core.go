@@ -56,9 +56,11 @@ type Core struct {
 	byDriver  map[string]*Framework // by the UPID of the driver
 	completed []*Framework          // oldest first
 	outOffers map[string]*Offer
-	written   map[WriteID]func(error)
-	counts    counters
-	watchers  watchers
+	// quotas are by role; a role may be there with a quota of nothing.
+	quotas   map[string]Quota
+	written  map[WriteID]func(error)
+	counts   counters
+	watchers watchers
 }
 
 // New returns a Core that knows what the registry held.

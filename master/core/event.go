@@ -3,6 +3,7 @@ package core
 import (
 	"stoa/internal/mesos/internalpb"
 	"stoa/internal/mesos/mesospb"
+	"stoa/internal/mesos/quotapb"
 	"stoa/internal/mesos/schedulerpb"
 )
 
@@ -121,6 +122,7 @@ type Recovery struct {
 	Unreachable []*internalpb.Registry_UnreachableSlave
 	Gone        []*internalpb.Registry_GoneSlave
 	Weights     []*mesospb.WeightInfo
+	Quotas      []*quotapb.QuotaConfig
 	// Maintenance holds the machines and schedules; nil if there never was a schedule.
 	Maintenance *internalpb.Registry
 	// Capabilities are those a master needs to understand the registry.

@@ -18,6 +18,8 @@ type ledger struct {
 	deactivated int
 	// maintenance holds machines and schedules; nil before the first schedule.
 	maintenance *internalpb.Registry
+	// quotas are the roles with a quota.
+	quotas map[string]bool
 	// capabilities are what a master needs to understand the registry.
 	capabilities map[string]bool
 }
@@ -26,6 +28,7 @@ func newLedger() ledger {
 	return ledger{
 		admitted:     make(map[string]*internalpb.Registry_Slave),
 		unreachable:  make(map[string]*internalpb.Registry_UnreachableSlave),
+		quotas:       make(map[string]bool),
 		capabilities: make(map[string]bool),
 	}
 }
@@ -51,6 +54,10 @@ func (l *ledger) follow(changes []Change) {
 			delete(l.unreachable, c.ID)
 		case PutMaintenance:
 			l.maintenance = c.Maintenance
+		case PutQuota:
+			l.quotas[c.Quota.GetRole()] = true
+		case DropQuota:
+			delete(l.quotas, c.Role)
 		case PutCapability:
 			l.capabilities[c.Name] = true
 		case DropCapability:

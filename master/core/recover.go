@@ -36,6 +36,10 @@ func (c *Core) recover(r Recovery) {
 		c.ledger.follow([]Change{PutCapability{name}})
 	}
 	c.recoverMaintenance(r.Maintenance)
+	c.recoverQuotas(r.Quotas)
+	if len(r.Weights) == 0 {
+		c.keepWeights()
+	}
 	c.expected = len(c.recovered)
 	if len(c.recovered) > 0 {
 		c.after(c.cfg.AgentReregisterTimeout, func(time.Time) { c.recoveredTimeout() })

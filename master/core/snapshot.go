@@ -33,6 +33,8 @@ type Snapshot struct {
 	// (nil for no whitelist).
 	Weights   map[string]float64
 	Whitelist []string
+	// Quotas are those that were set; one may hold nothing.
+	Quotas map[string]Quota
 
 	// Maintenance is the schedule and how far the machines in it are; never nil.
 	Maintenance *MaintenanceView
@@ -129,6 +131,7 @@ func (c *Core) Snapshot(prev *Snapshot) *Snapshot {
 		Unreachable: len(c.unreachable),
 		Weights:     c.cfg.Weights,
 		Whitelist:   c.cfg.Roles,
+		Quotas:      c.quotas,
 		Maintenance: c.maintenanceView(),
 	}
 

@@ -35,9 +35,6 @@ func (s *server) redirect(c *gin.Context) {
 	httpd.Empty(c, http.StatusTemporaryRedirect)
 }
 
-// emptyObject serves what this master never has: a maintenance schedule, quotas.
-func (s *server) emptyObject(c *gin.Context) { httpd.JSON(c, []byte("{}")) }
-
 // flags serves /flags.
 func (s *server) flags(c *gin.Context) {
 	document(c, func(dst *[]byte) {

@@ -9,6 +9,8 @@ import (
 	"stoa/internal/httpd"
 	"stoa/internal/mesos/masterpb"
 	"stoa/internal/mesos/mesosjson"
+	"stoa/internal/mesos/mesospb"
+	"stoa/internal/mesos/resources"
 
 	"github.com/gin-gonic/gin"
 	"google.golang.org/protobuf/proto"
@@ -105,6 +107,16 @@ func validateCall(call *masterpb.Call) string {
 		(call.ShrinkVolume != nil && call.ShrinkVolume.AgentId == nil && call.GetType() == masterpb.Call_SHRINK_VOLUME) {
 		return "Expecting 'agent_id' to be present; only agent default resources are supported right now"
 	}
+	var list []*mesospb.Resource
+	switch call.GetType() {
+	case masterpb.Call_RESERVE_RESOURCES:
+		list = call.GetReserveResources().GetResources()
+	case masterpb.Call_UNRESERVE_RESOURCES:
+		list = call.GetUnreserveResources().GetResources()
+	}
+	if err := resources.ValidateAll(list); err != nil {
+		return err.Error()
+	}
 	return ""
 }
 
@@ -163,7 +175,7 @@ func (s *server) call(a answer, call *masterpb.Call) {
 	if s.readState(a, kind) {
 		return
 	}
-	if s.maintain(a, call) || s.directAgent(a, call) {
+	if s.maintain(a, call) || s.directAgent(a, call) || s.quotaCall(a, call) || s.operate(a, call) {
 		return
 	}
 	switch kind {
@@ -171,6 +183,8 @@ func (s *server) call(a answer, call *masterpb.Call) {
 		set := call.SetLoggingLevel
 		s.setVerbosity(int(set.GetLevel()), time.Duration(set.GetDuration().GetNanoseconds()))
 		httpd.Empty(a.c, http.StatusOK)
+	case masterpb.Call_UPDATE_WEIGHTS:
+		s.updateWeights(a.c, call.GetUpdateWeights().GetWeightInfos())
 	case masterpb.Call_SUBSCRIBE:
 		s.watch(a)
 	case masterpb.Call_TEARDOWN:

@@ -7,7 +7,6 @@ import (
 	"stoa/internal/files"
 	"stoa/internal/mesos/masterpb"
 	"stoa/internal/mesos/mesospb"
-	"stoa/internal/mesos/quotapb"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -54,11 +53,6 @@ func (s *server) readDaemon(a answer, kind masterpb.Call_Type, call *masterpb.Ca
 			m.ElectedTime = proto.Float64(seconds(s.config.Elected))
 		}
 		a.message(&masterpb.Response{Type: masterpb.Response_GET_MASTER.Enum(), GetMaster: m})
-	case masterpb.Call_GET_QUOTA:
-		a.message(&masterpb.Response{
-			Type:     masterpb.Response_GET_QUOTA.Enum(),
-			GetQuota: &masterpb.Response_GetQuota{Status: &quotapb.QuotaStatus{}},
-		})
 	case masterpb.Call_LIST_FILES:
 		s.listFiles(a, call.GetListFiles().GetPath())
 	case masterpb.Call_READ_FILE:

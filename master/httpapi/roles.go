@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -20,11 +21,12 @@ type roleView struct {
 	offered    resources.Quantities
 	reserved   resources.Quantities
 	consumed   resources.Quantities
+	quota      core.Quota
 	frameworks []string
 }
 
 // rolesOf gathers the roles that frameworks subscribe to or hold resources of, that
-// something is reserved to, or that have a weight, with their ancestors; or those of the
+// something is reserved to, or that have a weight or quota, with their ancestors; or those of the
 // whitelist (master.cpp, knownRoles and RoleResourceBreakdown).
 func rolesOf(s *core.Snapshot) []roleView {
 	views := make(map[string]*roleView)
@@ -34,7 +36,7 @@ func rolesOf(s *core.Snapshot) []roleView {
 			if w, ok := s.Weights[role]; ok {
 				weight = w
 			}
-			views[role] = &roleView{name: role, weight: weight}
+			views[role] = &roleView{name: role, weight: weight, quota: s.Quotas[role]}
 			role = parent(role)
 		}
 	}
@@ -69,6 +71,9 @@ func rolesOf(s *core.Snapshot) []roleView {
 			byRole(a.Total, func(role string, _ resources.Resources) { add(role) })
 		}
 		for role := range s.Weights {
+			add(role)
+		}
+		for role := range s.Quotas {
 			add(role)
 		}
 	}
@@ -150,14 +155,14 @@ func (s *server) roles(c *gin.Context) {
 			one.Double("weight", r.weight)
 			quota := one.Object("quota")
 			quota.String("role", r.name)
-			quantitiesField(quota, "guarantee", resources.Quantities{})
-			quantitiesField(quota, "limit", resources.Quantities{})
-			quantitiesField(quota, "consumed", r.consumed)
+			quantitiesField(quota, "guarantee", r.quota.Guarantees.All())
+			quantitiesField(quota, "limit", r.quota.Limits.All())
+			quantitiesField(quota, "consumed", r.consumed.All())
 			quota.End()
-			quantitiesField(one, "resources", r.allocated.Add(r.offered))
-			quantitiesField(one, "allocated", r.allocated)
-			quantitiesField(one, "offered", r.offered)
-			quantitiesField(one, "reserved", r.reserved)
+			quantitiesField(one, "resources", r.allocated.Add(r.offered).All())
+			quantitiesField(one, "allocated", r.allocated.All())
+			quantitiesField(one, "offered", r.offered.All())
+			quantitiesField(one, "reserved", r.reserved.All())
 			one.Strings("frameworks", r.frameworks)
 			one.End()
 		}
@@ -166,28 +171,10 @@ func (s *server) roles(c *gin.Context) {
 	})
 }
 
-func quantitiesField(o mesosjson.Object, key string, q resources.Quantities) {
+func quantitiesField(o mesosjson.Object, key string, amounts iter.Seq2[string, resources.Scalar]) {
 	object := o.Object(key)
-	for name, amount := range q.All() {
+	for name, amount := range amounts {
 		object.Double(name, amount.Float())
 	}
 	object.End()
-}
-
-// weights serves GET /weights.
-func (s *server) weights(c *gin.Context) {
-	snapshot, ok := s.snapshot(c)
-	if !ok {
-		return
-	}
-	document(c, func(dst *[]byte) {
-		list := mesosjson.BeginArray(dst)
-		for _, role := range slices.Sorted(maps.Keys(snapshot.Weights)) {
-			one := list.Object()
-			one.String("role", role)
-			one.Double("weight", snapshot.Weights[role])
-			one.End()
-		}
-		list.End()
-	})
 }

@@ -85,11 +85,11 @@ func (s *server) routes() *httpd.Router {
 	master("maintenance/schedule", s.readWrite(s.leading(methods{http.MethodGet: s.maintenanceSchedule, http.MethodPost: s.setMaintenanceSchedule}.serve)))
 	master("machine/down", s.readWrite(s.leading(only(machines(s.startMaintenance), http.MethodPost))))
 	master("machine/up", s.readWrite(s.leading(only(machines(s.stopMaintenance), http.MethodPost))))
-	master("weights", s.readWrite(s.leading(methods{http.MethodGet: s.weights, http.MethodPut: unsupported}.serve)))
-	master("quota", s.readWrite(s.leading(methods{http.MethodGet: s.emptyObject, http.MethodPost: unsupported, http.MethodDelete: unsupported}.serve)))
+	master("weights", s.readWrite(s.leading(methods{http.MethodGet: s.weights, http.MethodPut: s.putWeights}.serve)))
+	master("quota", s.readWrite(s.leading(methods{http.MethodGet: s.quotas, http.MethodPost: s.postQuota, http.MethodDelete: s.deleteQuota}.serve)))
 	master("teardown", s.readWrite(s.leading(only(s.teardown, http.MethodPost))))
-	for _, endpoint := range []string{"reserve", "unreserve", "create-volumes", "destroy-volumes"} {
-		master(endpoint, s.readWrite(s.leading(only(unsupported, http.MethodPost))))
+	for endpoint, form := range operationForms {
+		master(endpoint, s.readWrite(s.leading(only(form.serve(s), http.MethodPost))))
 	}
 	master("api/v1", s.readWrite(s.leading(s.operator)))
 	if s.config.Scheduler != nil {
@@ -125,10 +125,21 @@ func (s *server) readWrite(h gin.HandlerFunc) gin.HandlerFunc {
 
 func authenticated(who httpd.Authenticator, realm string, h gin.HandlerFunc) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if _, ok := who(c, realm); ok {
+		if principal, ok := who(c, realm); ok {
+			c.Set(principalKey, principal)
 			h(c)
 		}
 	}
+}
+
+const principalKey = "httpapi.principal"
+
+// principalOf is who the request comes from; nil is nobody.
+func principalOf(c *gin.Context) *string {
+	if principal := c.GetString(principalKey); principal != "" {
+		return &principal
+	}
+	return nil
 }
 
 // leading sends clients of a master that does not lead to the one that does.

@@ -35,6 +35,7 @@ func (r *Registry) Document(ctx context.Context) (*internalpb.Registry, error) {
 			out.Machines = &internalpb.Registry_Machines{}
 		}
 	}
+	out.QuotaConfigs = held.Quotas
 	for _, w := range held.Weights {
 		out.Weights = append(out.Weights, &internalpb.Registry_Weight{Info: w})
 	}

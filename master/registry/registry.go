@@ -8,19 +8,22 @@
 //
 // Keys, below `registry/`: `agents/<id>`, `unreachable/<id>` and `gone/<id>` hold
 // one Registry.Slave, Registry.UnreachableSlave or Registry.GoneSlave of the
-// original's registry.proto each; `weights/<role>` a WeightInfo. `maintenance` is a
+// original's registry.proto each; `weights/<role>` a WeightInfo, `quotas/<role>` a
+// QuotaConfig, and where a role is very long its hash stands for it. `maintenance` is a
 // Registry that holds machines and schedules only. `capabilities/<name>`, without a
 // value, says that a master without that capability must not read the rest.
 package registry
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"sync"
 
 	"stoa/internal/mesos/internalpb"
 	"stoa/internal/mesos/mesospb"
+	"stoa/internal/mesos/quotapb"
 	"stoa/internal/store"
 	"stoa/master/core"
 
@@ -33,6 +36,7 @@ const (
 	unreachable  = prefix + "unreachable/"
 	gone         = prefix + "gone/"
 	weights      = prefix + "weights/"
+	quotas       = prefix + "quotas/"
 	maintenance  = prefix + "maintenance"
 	capabilities = prefix + "capabilities/"
 )
@@ -73,6 +77,8 @@ func (r *Registry) Load(ctx context.Context) (core.Recovery, error) {
 			err = load(one, new(internalpb.Registry_GoneSlave), &out.Gone)
 		case strings.HasPrefix(one.Key, weights):
 			err = load(one, new(mesospb.WeightInfo), &out.Weights)
+		case strings.HasPrefix(one.Key, quotas):
+			err = load(one, new(quotapb.QuotaConfig), &out.Quotas)
 		case one.Key == maintenance:
 			var list []*internalpb.Registry
 			if err = load(one, new(internalpb.Registry), &list); err == nil {
@@ -165,6 +171,17 @@ func (r *Registry) apply(ctx context.Context, batch []core.Write) error {
 	return nil
 }
 
+// longestRole is the longest role that is part of a key as it is.
+const longestRole = store.MaxKey / 2
+
+// roleKey is the key of a role's record. No role begins with a slash.
+func roleKey(prefix, role string) string {
+	if len(role) <= longestRole {
+		return prefix + role
+	}
+	return fmt.Sprintf("%s/%x", prefix, sha256.Sum256([]byte(role)))
+}
+
 func operation(change core.Change) (store.Op, error) {
 	put := func(key string, m proto.Message) (store.Op, error) {
 		value, err := proto.Marshal(m)
@@ -186,6 +203,12 @@ func operation(change core.Change) (store.Op, error) {
 		return put(gone+c.Agent.GetId().GetValue(), c.Agent)
 	case core.DropGone:
 		return store.Remove(gone + c.ID), nil
+	case core.PutWeight:
+		return put(roleKey(weights, c.Weight.GetRole()), c.Weight)
+	case core.PutQuota:
+		return put(roleKey(quotas, c.Quota.GetRole()), c.Quota)
+	case core.DropQuota:
+		return store.Remove(roleKey(quotas, c.Role)), nil
 	case core.PutMaintenance:
 		return put(maintenance, c.Maintenance)
 	case core.PutCapability:

@@ -186,8 +186,14 @@ func (o *Operation) placeable(r resources.Resource, what, done string) error {
 }
 
 func (o *Operation) reserve(op *mesospb.Offer_Operation_Reserve) error {
-	if err := plain(op.GetResources()); err != nil {
+	if err := Resources(op.GetResources()); err != nil {
+		return wrap("Invalid resources: ", err)
+	}
+	if err := reservationUpdate(op); err != nil {
 		return err
+	}
+	if err := singleProvider(op.GetResources()); err != nil {
+		return wrap("Invalid resources: ", err)
 	}
 	for _, p := range op.GetResources() {
 		r := entry(p)
