@@ -331,6 +331,7 @@ func (h *history) check() {
 			r.Fatalf("agent %s: the allocator has %s given away, it is %s", id, held, total)
 		}
 	}
+	h.checkStandings()
 	for _, f := range c.known {
 		var used, offered resources.Resources
 		for tid, t := range f.Tasks {
@@ -400,6 +401,11 @@ func TestRandomHistories(t *testing.T) {
 			"suppress":   act(h.suppressAction),
 			"teardown":   act(h.teardownAction),
 			"time":       act(h.timeAction),
+			"operator":   act(h.operatorAction),
+			"operator 2": act(h.operatorAction),
+			"maintain":   act(h.maintainAction),
+			"inverse":    act(h.inverseAction),
+			"failover":   act(h.failoverAction),
 		})
 		for _, f := range h.frames {
 			if h.c.known[f] != nil {

@@ -58,7 +58,7 @@ func (c *Core) pingTimeout(a *Agent) {
 // answers before.
 func (c *Core) healthTimeout(a *Agent) {
 	o := a.observer
-	if o.removal != nil {
+	if o.removal != nil || c.leaving[a.ID] != 0 {
 		return
 	}
 	c.count("slave_unreachable_scheduled")

@@ -32,8 +32,10 @@ type world struct {
 	writes  []Write
 	// holdWrites keeps registry writes waiting until releaseWrites.
 	holdWrites bool
-	aborted    error
-	ids        uint64
+	// shelf is what was written.
+	shelf   *shelf
+	aborted error
+	ids     uint64
 }
 
 const masterID = "11111111-2222-4333-8444-555555555555"
@@ -43,9 +45,13 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 }
 
 func newWorldAfter(t testing.TB, recovery Recovery, change ...func(*Config)) *world {
+	return newWorldAt(t, time.Unix(1_700_000_000, 0), recovery, change...)
+}
+
+func newWorldAt(t testing.TB, now time.Time, recovery Recovery, change ...func(*Config)) *world {
 	w := &world{
 		t:       t,
-		now:     time.Unix(1_700_000_000, 0),
+		now:     now,
 		sent:    make(map[string][]proto.Message),
 		pings:   make(map[string][]bool),
 		numbers: make(map[string]int),
@@ -54,6 +60,7 @@ func newWorldAfter(t testing.TB, recovery Recovery, change ...func(*Config)) *wo
 		closed:  make(map[StreamID]bool),
 		answers: make(map[RequestID]Answer),
 		news:    make(map[StreamID][]News),
+		shelf:   newShelf(),
 	}
 	cfg := Config{
 		Master:          &mesospb.MasterInfo{Id: proto.String(masterID), Ip: proto.Uint32(1), Port: proto.Uint32(5050)},
@@ -128,6 +135,7 @@ func (w *world) releaseWrites() {
 	for len(w.writes) > 0 {
 		next := w.writes[0]
 		w.writes = w.writes[1:]
+		w.shelf.apply(next.Changes)
 		w.c.Step(w.now, Written{Write: next.Write})
 	}
 }
@@ -286,6 +294,16 @@ func (w *world) streamOf(framework string) (StreamID, string) {
 		return f.Stream, f.StreamUUID
 	}
 	return 0, ""
+}
+
+// operate makes an operator's call and returns its answer: the zero one if there is
+// none yet.
+func (w *world) operate(event func(RequestID) Event) Answer {
+	w.t.Helper()
+	w.ids++
+	id := RequestID(w.ids)
+	w.step(event(id))
+	return w.answers[id]
 }
 
 // call makes a call as a subscribed framework and returns its answer, which is empty for
