@@ -192,7 +192,7 @@ func masterInfo(address netip.AddrPort, cfg Config) *mesospb.MasterInfo {
 			Ip:       proto.String(ip.String()),
 			Port:     proto.Int32(int32(address.Port())),
 		},
-		Domain: cfg.Domain,
+		Domain:       cfg.Domain,
 		Capabilities: capabilities(),
 	}
 }
