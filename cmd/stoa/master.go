@@ -96,6 +96,9 @@ func masterConfig(ctx context.Context, v *flags.Values, st store.Store, n mesosN
 	if c.Core.RecoveryAgentRemovalLimit, err = removalLimit(v.String("recovery_agent_removal_limit")); err != nil {
 		return c, err
 	}
+	if err := allocatorPolicies(v, &c.Core); err != nil {
+		return c, err
+	}
 	c.Core.Weights, err = weights(v.String("weights"))
 	return c, err
 }

@@ -204,15 +204,15 @@ func (a *Allocator) enough(m *member, rs resources.Resources) bool {
 	if rs.Empty() {
 		return false
 	}
-	sets, own := m.framework.minimum[m.role.path]
+	sets, own := m.framework.options.MinAllocatable[m.role.path]
 	if !own {
-		sets = a.minimum
+		sets = a.cfg.MinAllocatable
 	}
 	if len(sets) == 0 {
 		return true
 	}
 	for _, set := range sets {
-		if set.metBy(rs) {
+		if meets(rs, set) {
 			return true
 		}
 	}

@@ -36,9 +36,9 @@ type Config struct {
 	// MinAllocatable are the sets of which an offer must have at least one in full
 	// (`--min_allocatable_resources`); nil means the original's: 0.01 cpus, or 32 MB
 	// of mem.
-	MinAllocatable []map[string]float64
+	MinAllocatable []resources.Quantities
 	// RecoveryFactor and RecoveryTimeout say how long [Allocator.HoldOff] waits for
-	// agents; zero means the defaults (`--allocator_agent_recovery_factor`,
+	// agents; zero means the defaults, a factor below zero no wait (`--allocator_agent_recovery_factor`,
 	// `--allocator_recovery_timeout`).
 	RecoveryFactor  float64
 	RecoveryTimeout time.Duration
@@ -55,7 +55,6 @@ type Allocation struct {
 // Allocator is the state of the allocation. It is not safe for concurrent use.
 type Allocator struct {
 	cfg        Config
-	minimum    []minimum
 	random     *rand.Rand
 	whitelist  map[string]struct{} // nil for everybody
 	frameworks map[string]*framework
@@ -101,13 +100,15 @@ type Allocator struct {
 // New returns an empty Allocator.
 func New(cfg Config) *Allocator {
 	if cfg.MinAllocatable == nil {
-		cfg.MinAllocatable = []map[string]float64{{"cpus": 0.01}, {"mem": 32}}
+		cfg.MinAllocatable = []resources.Quantities{
+			resources.QuantitiesOf(map[string]resources.Scalar{"cpus": 10}),
+			resources.QuantitiesOf(map[string]resources.Scalar{"mem": 32000}),
+		}
 	}
 	cfg.RecoveryFactor = cmp.Or(cfg.RecoveryFactor, DefaultRecoveryFactor)
 	cfg.RecoveryTimeout = cmp.Or(cfg.RecoveryTimeout, DefaultRecoveryTimeout)
 	a := &Allocator{
 		cfg:         cfg,
-		minimum:     minimums(cfg.MinAllocatable),
 		random:      rand.New(rand.NewPCG(cfg.Seed, 1)),
 		frameworks:  make(map[string]*framework),
 		agents:      make(map[string]*agent),

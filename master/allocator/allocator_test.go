@@ -306,13 +306,13 @@ func TestSmallestOffer(t *testing.T) {
 	a.join("f1", multi("r"))
 	expect(t, made(a, 0))
 	picky := multi("r")
-	picky.MinAllocatable = map[string][]map[string]float64{"r": {}}
+	picky.MinAllocatable = map[string][]resources.Quantities{"r": {}}
 	a.join("f2", picky)
 	expect(t, made(a, 0), "f2/r@s1: cpus:0.001; mem:31; disk:1000")
 
 	b := fresh()
 	b.agent("s1", "cpus:4;mem:31")
-	picky.MinAllocatable["r"] = []map[string]float64{{"cpus": 8}, {"cpus": 4, "mem": 32}}
+	picky.MinAllocatable["r"] = []resources.Quantities{quantitiesFrom("cpus:8"), quantitiesFrom("cpus:4;mem:32")}
 	b.join("f", picky)
 	expect(t, made(b, 0))
 	b.UpdateAgent("s1", modern, parse("cpus:4;mem:32"))

@@ -19,7 +19,7 @@ type FrameworkOptions struct {
 
 	// MinAllocatable overrides, by role, the smallest offer it wants: at least one
 	// of the sets must be there in full. An empty list has no minimum.
-	MinAllocatable map[string][]map[string]float64
+	MinAllocatable map[string][]resources.Quantities
 
 	// Constraints say which agents it is offered; nil says all.
 	Constraints *Constraints
@@ -28,7 +28,6 @@ type FrameworkOptions struct {
 type framework struct {
 	id      string
 	options FrameworkOptions
-	minimum map[string][]minimum
 	active  bool
 	members map[string]*member // by role
 	// asked are the agents whose maintenance knows of the framework.
@@ -80,13 +79,6 @@ func (a *Allocator) UpdateFramework(id string, options FrameworkOptions) {
 
 func (a *Allocator) setOptions(f *framework, options FrameworkOptions) {
 	f.options = options
-	f.minimum = nil
-	for role, sets := range options.MinAllocatable {
-		if f.minimum == nil {
-			f.minimum = make(map[string][]minimum)
-		}
-		f.minimum[role] = minimums(sets)
-	}
 	if options.Constraints == nil {
 		delete(a.constrained, f.id)
 	} else {

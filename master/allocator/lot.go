@@ -2,7 +2,7 @@ package allocator
 
 import (
 	"cmp"
-	"math"
+	"container/heap"
 	"slices"
 )
 
@@ -12,26 +12,47 @@ type lot struct {
 	weight float64
 }
 
+// drawn is a lot after the draw; the smallest number comes first.
+type drawn struct {
+	number float64
+	role   *role
+}
+
+type draw []drawn
+
+func (d draw) Len() int           { return len(d) }
+func (d draw) Less(i, j int) bool { return d[i].number < d[j].number }
+func (d draw) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
+func (d *draw) Push(x any)        { *d = append(*d, x.(drawn)) }
+func (d *draw) Pop() any {
+	last := (*d)[len(*d)-1]
+	*d = (*d)[:len(*d)-1]
+	return last
+}
+
 // eachRoleByLot visits the roles with clients in the order of a weighted draw without
-// putting back (the original's sorter/random).
+// putting back (the original's sorter/random). Few of them are visited before an agent
+// has nothing left: a heap saves the sorting of the others.
 func (a *Allocator) eachRoleByLot(visit func(*role) bool) {
 	if a.lots == nil {
 		a.lots = []lot{}
 		a.collectLots(a.root, 1)
 	}
-	type drawn struct {
-		key  float64
-		role *role
-	}
-	draw := make([]drawn, 0, len(a.lots))
+	numbers := make(draw, 0, len(a.lots))
 	for _, one := range a.lots {
 		if len(one.role.clients.entries) > 0 {
-			draw = append(draw, drawn{-math.Pow(a.random.Float64(), 1/one.weight), one.role})
+			numbers = append(numbers, drawn{a.random.ExpFloat64() / one.weight, one.role})
 		}
 	}
-	slices.SortFunc(draw, func(x, y drawn) int { return cmp.Compare(x.key, y.key) })
-	for _, one := range draw {
-		if !visit(one.role) {
+	heap.Init(&numbers)
+	for len(numbers) > 0 {
+		first := numbers[0].role
+		numbers[0] = numbers[len(numbers)-1]
+		numbers = numbers[:len(numbers)-1]
+		if len(numbers) > 0 {
+			heap.Fix(&numbers, 0)
+		}
+		if !visit(first) {
 			return
 		}
 	}

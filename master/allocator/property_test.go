@@ -305,7 +305,7 @@ func TestGuaranteesAreMetWhenPossible(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		a := fresh(func(c *Config) {
 			c.Seed = rapid.Uint64().Draw(r, "seed")
-			c.MinAllocatable = []map[string]float64{}
+			c.MinAllocatable = []resources.Quantities{}
 		})
 		for i, role := range []string{"a", "b", "c", "d"} {
 			if rapid.Bool().Draw(r, "guaranteed") {

@@ -93,28 +93,12 @@ func amountOf(rs resources.Resources, name string) resources.Scalar {
 	return total
 }
 
-// minimum is a set of amounts that an offer must have in full.
-type minimum []quantity
-
-func (m minimum) metBy(rs resources.Resources) bool {
-	for _, one := range m {
-		if amountOf(rs, one.name) < one.amount {
+// meets says whether rs has every amount of a minimum in full.
+func meets(rs resources.Resources, minimum resources.Quantities) bool {
+	for name, amount := range minimum.All() {
+		if amountOf(rs, name) < amount {
 			return false
 		}
 	}
 	return true
-}
-
-func minimums(sets []map[string]float64) []minimum {
-	out := make([]minimum, 0, len(sets))
-	for _, set := range sets {
-		var m minimum
-		for name, amount := range set {
-			if scalar := resources.ScalarOf(amount); scalar > 0 {
-				m = append(m, quantity{name, scalar})
-			}
-		}
-		out = append(out, m)
-	}
-	return out
 }

@@ -23,8 +23,6 @@ type role struct {
 	members map[string]*member
 	// leaves counts the clients here and below, so that empty branches are skipped.
 	leaves int
-	// filters counts the filters of the role's own members.
-	filters int
 
 	quota Quota
 	// reserved is what agents have reserved to the role or below it, held or not;

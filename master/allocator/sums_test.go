@@ -158,4 +158,3 @@ func (a *Allocator) fullRun(now time.Time) []Allocation {
 	}
 	return a.Run(now)
 }
-

@@ -104,12 +104,12 @@ func (c *Core) callUpdateFramework(f *Framework, call *schedulerpb.Call_UpdateFr
 	if err := validation.FrameworkUpdate(f.Info, info); err != nil {
 		return http.StatusBadRequest, "FrameworkInfo update is not valid: " + err.Error()
 	}
-	suppressed, err := suppressedRoles(info, call.GetSuppressedRoles(), call.GetOfferConstraints())
+	wants, err := c.wishesOf(info, call.GetSuppressedRoles(), call.GetOfferConstraints())
 	if err != nil {
 		return http.StatusBadRequest, "'UpdateFramework' call is not valid: " + err.Error()
 	}
 	changed := !sameFramework(f.Info, info)
-	c.updateFramework(f, info, suppressed)
+	c.updateFramework(f, info, wants)
 	if changed {
 		c.broadcastFramework(f)
 	}

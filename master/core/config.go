@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"stoa/internal/mesos/mesospb"
+	"stoa/internal/mesos/resources"
+	"stoa/master/allocator"
 )
 
 // Defaults and limits of the original's src/master/constants.hpp and flags.cpp.
@@ -68,6 +70,19 @@ type Config struct {
 	// FilterGPUResources hides agents that have GPUs from frameworks that did not
 	// say GPU_RESOURCES.
 	FilterGPUResources bool
+	// RoleSorter and FrameworkSorter say who is offered resources first.
+	RoleSorter, FrameworkSorter allocator.Sorter
+	// MinAllocatable are amounts of which an offer must have at least one set in full;
+	// nil means 0.01 cpus, or 32 MB of mem.
+	MinAllocatable []resources.Quantities
+	// AllocatorRecoveryFactor and AllocatorRecoveryTimeout say how long a new master
+	// with quotas waits for the agents it knows of before it offers anything; zero means
+	// 0.8 of them, and 10 minutes, and a factor below zero no wait.
+	AllocatorRecoveryFactor  float64
+	AllocatorRecoveryTimeout time.Duration
+	// OfferConstraintLimits bound the regular expressions of offer constraints; zero
+	// values do not.
+	OfferConstraintLimits allocator.RegexLimits
 	// FairSharingExcludedResources are resource names that do not count in a share.
 	FairSharingExcludedResources []string
 	// RequireAgentDomain refuses agents without a fault domain.

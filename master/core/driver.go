@@ -25,7 +25,7 @@ func (c *Core) driverSubscribe(e DriverCall) {
 		c.refuse(at, e.Call.Subscribe.FrameworkInfo, errors.New(e.Refusal))
 		return
 	}
-	info, suppressed, ok := c.admitSubscription(at, e.Call.Subscribe, e.identify)
+	info, wants, ok := c.admitSubscription(at, e.Call.Subscribe, e.identify)
 	if !ok {
 		return
 	}
@@ -43,7 +43,7 @@ func (c *Core) driverSubscribe(e DriverCall) {
 			here.PID = ""
 			c.touch(here, nil)
 		}
-		c.connect(c.newFramework(info, suppressed), at)
+		c.connect(c.newFramework(info, wants), at)
 		return
 	}
 	if here != nil && here.ID != info.GetId().GetValue() {
@@ -51,7 +51,7 @@ func (c *Core) driverSubscribe(e DriverCall) {
 		c.log.Error("subscription dropped: another framework is at this address", "framework", info.GetId().GetValue(), "there", here.String())
 		return
 	}
-	f, ok := c.subscribeAgain(at, info, suppressed)
+	f, ok := c.subscribeAgain(at, info, wants)
 	if !ok {
 		return
 	}
@@ -61,7 +61,7 @@ func (c *Core) driverSubscribe(e DriverCall) {
 		c.refuse(at, info, errors.New("Framework failed over"))
 		return
 	}
-	c.updateFramework(f, info, suppressed)
+	c.updateFramework(f, info, wants)
 	switch {
 	case f.State == Recovered:
 		c.connect(f, at)

@@ -6,6 +6,8 @@ import (
 
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/resources"
+	"stoa/internal/mesos/schedulerpb"
+	"stoa/master/allocator"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -38,6 +40,10 @@ type Framework struct {
 	Suppressed   map[string]bool
 	Capabilities FrameworkCapabilities
 	State        FrameworkState
+	// OfferConstraints say which agents it wants to be offered, as it said so; nil for
+	// one that has not subscribed here. They never change in place.
+	OfferConstraints *schedulerpb.OfferConstraints
+	constraints      *allocator.Constraints
 
 	// Stream is the open event stream of an HTTP framework, zero for none.
 	Stream StreamID

@@ -8,6 +8,7 @@ import (
 
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/resources"
+	"stoa/internal/mesos/schedulerpb"
 )
 
 // Snapshot is the state at one moment, for readers outside the loop. Nothing of it
@@ -88,6 +89,8 @@ type FrameworkView struct {
 	InverseOffers  []*mesospb.InverseOffer
 	Used           resources.Resources
 	Offered        resources.Resources
+	// OfferConstraints are nil for a framework that has not subscribed here.
+	OfferConstraints *schedulerpb.OfferConstraints
 
 	revision uint64
 }
@@ -247,6 +250,8 @@ func viewFramework(f *Framework, prev *FrameworkView) *FrameworkView {
 		Used:           f.Used,
 		Offered:        f.Offered,
 		revision:       f.rev,
+
+		OfferConstraints: f.OfferConstraints,
 	}
 	old := 0
 	if prev != nil {

@@ -7,6 +7,7 @@ import (
 
 	"stoa/internal/mesos/ids"
 	"stoa/internal/mesos/mesospb"
+	"stoa/internal/mesos/resources"
 	"stoa/internal/mesos/schedulerpb"
 	"stoa/master/allocator"
 	"stoa/master/validation"
@@ -30,19 +31,19 @@ type endpoint struct {
 // ERROR event, after which the stream ends.
 func (c *Core) subscribe(e Subscribe) {
 	at := endpoint{stream: e.Stream, streamUUID: e.StreamUUID}
-	info, suppressed, ok := c.admitSubscription(at, e.Call, nil)
+	info, wants, ok := c.admitSubscription(at, e.Call, nil)
 	if !ok {
 		return
 	}
 	if info.Id == nil {
-		c.connect(c.newFramework(info, suppressed), at)
+		c.connect(c.newFramework(info, wants), at)
 		return
 	}
-	f, ok := c.subscribeAgain(at, info, suppressed)
+	f, ok := c.subscribeAgain(at, info, wants)
 	if !ok {
 		return
 	}
-	c.updateFramework(f, info, suppressed)
+	c.updateFramework(f, info, wants)
 	if f.State == Recovered {
 		c.connect(f, at)
 	} else {
@@ -53,7 +54,7 @@ func (c *Core) subscribe(e Subscribe) {
 
 // admitSubscription checks what a subscription says, and identify (if there is one)
 // who says it; otherwise the scheduler is told what is wrong. An empty id is none.
-func (c *Core) admitSubscription(at endpoint, call *schedulerpb.Call_Subscribe, identify func(*mesospb.FrameworkInfo) error) (*mesospb.FrameworkInfo, map[string]bool, bool) {
+func (c *Core) admitSubscription(at endpoint, call *schedulerpb.Call_Subscribe, identify func(*mesospb.FrameworkInfo) error) (*mesospb.FrameworkInfo, wishes, bool) {
 	info := proto.Clone(call.GetFrameworkInfo()).(*mesospb.FrameworkInfo)
 	if info.GetId().GetValue() == "" {
 		c.count("messages_register_framework")
@@ -64,18 +65,18 @@ func (c *Core) admitSubscription(at endpoint, call *schedulerpb.Call_Subscribe, 
 	if err == nil && identify != nil {
 		err = identify(info)
 	}
-	var suppressed map[string]bool
+	var wants wishes
 	if err == nil {
-		suppressed, err = suppressedRoles(info, call.GetSuppressedRoles(), call.GetOfferConstraints())
+		wants, err = c.wishesOf(info, call.GetSuppressedRoles(), call.GetOfferConstraints())
 	}
 	if err != nil {
 		c.refuse(at, info, err)
-		return nil, nil, false
+		return nil, wishes{}, false
 	}
 	if info.GetId().GetValue() == "" {
 		info.Id = nil
 	}
-	return info, suppressed, true
+	return info, wants, true
 }
 
 // refuse tells a scheduler why it cannot subscribe.
@@ -90,18 +91,18 @@ func (c *Core) refuse(at endpoint, info *mesospb.FrameworkInfo, err error) {
 }
 
 // newFramework gives a framework its id.
-func (c *Core) newFramework(info *mesospb.FrameworkInfo, suppressed map[string]bool) *Framework {
+func (c *Core) newFramework(info *mesospb.FrameworkInfo, wants wishes) *Framework {
 	info.Id = &mesospb.FrameworkID{Value: proto.String(ids.Framework(c.cfg.Master.GetId(), c.frameworks))}
 	c.frameworks++
-	return c.addFramework(info, suppressed)
+	return c.addFramework(info, wants)
 }
 
 // subscribeAgain finds the framework that has an id already, or makes it known, and
 // checks that it may be what info says. What cannot change is kept, in info.
-func (c *Core) subscribeAgain(at endpoint, info *mesospb.FrameworkInfo, suppressed map[string]bool) (*Framework, bool) {
+func (c *Core) subscribeAgain(at endpoint, info *mesospb.FrameworkInfo, wants wishes) (*Framework, bool) {
 	f := c.known[info.GetId().GetValue()]
 	if f == nil {
-		f = c.addFramework(info, suppressed)
+		f = c.addFramework(info, wants)
 		c.announceFramework(f)
 	}
 	preserveImmutable(f.Info, info)
@@ -142,16 +143,42 @@ func (c *Core) validateFramework(info *mesospb.FrameworkInfo) error {
 	return nil
 }
 
-func suppressedRoles(info *mesospb.FrameworkInfo, suppressed []string, constraints *schedulerpb.OfferConstraints) (map[string]bool, error) {
+// wishes are what a scheduler says beside the description of its framework: which
+// offers it wants.
+type wishes struct {
+	suppressed  map[string]bool
+	constraints *schedulerpb.OfferConstraints
+	compiled    *allocator.Constraints
+}
+
+// wishesOf checks the wishes of a call. The error has the original's text.
+func (c *Core) wishesOf(info *mesospb.FrameworkInfo, suppressed []string, constraints *schedulerpb.OfferConstraints) (wishes, error) {
 	constrained := sortedKeys(constraints.GetRoleConstraints())
 	if err := validation.SuppressedRoles(frameworkRoles(info), suppressed, constrained); err != nil {
-		return nil, err
+		return wishes{}, err
 	}
-	set := make(map[string]bool, len(suppressed))
+	w := wishes{suppressed: make(map[string]bool, len(suppressed)), constraints: constraints}
+	if constraints == nil {
+		w.constraints = &schedulerpb.OfferConstraints{}
+	}
 	for _, role := range suppressed {
-		set[role] = true
+		w.suppressed[role] = true
 	}
-	return set, nil
+	if len(constrained) > 0 {
+		var err error
+		if w.compiled, err = allocator.NewConstraints(constraints, c.cfg.OfferConstraintLimits); err != nil {
+			return wishes{}, fmt.Errorf("Offer constraints are not valid: %w", err)
+		}
+	}
+	return w, nil
+}
+
+// set takes over the wishes of a call.
+func (f *Framework) set(w wishes) {
+	f.Suppressed, f.OfferConstraints, f.constraints = w.suppressed, w.constraints, w.compiled
+	if f.Suppressed == nil {
+		f.Suppressed = make(map[string]bool)
+	}
 }
 
 // preserveImmutable keeps what a framework cannot change.
@@ -165,12 +192,11 @@ func preserveImmutable(old, new *mesospb.FrameworkInfo) {
 }
 
 // addFramework makes a framework known, as one that is not connected.
-func (c *Core) addFramework(info *mesospb.FrameworkInfo, suppressed map[string]bool) *Framework {
+func (c *Core) addFramework(info *mesospb.FrameworkInfo, wants wishes) *Framework {
 	f := &Framework{
 		ID:             info.GetId().GetValue(),
 		Info:           info,
 		Roles:          frameworkRoles(info),
-		Suppressed:     suppressed,
 		Capabilities:   frameworkCapabilities(info),
 		State:          Recovered,
 		Registered:     c.now,
@@ -181,6 +207,7 @@ func (c *Core) addFramework(info *mesospb.FrameworkInfo, suppressed map[string]b
 		Offers:         make(map[string]*Offer),
 		Operations:     make(map[string]*Operation),
 	}
+	f.set(wants)
 	c.known[f.ID] = f
 	c.alloc.AddFramework(f.ID, c.allocatorFramework(f))
 	c.touch(f, nil)
@@ -190,13 +217,14 @@ func (c *Core) addFramework(info *mesospb.FrameworkInfo, suppressed map[string]b
 // recoverFramework makes a framework known that an agent reports.
 func (c *Core) recoverFramework(info *mesospb.FrameworkInfo) {
 	c.log.Info("framework learnt from an agent", "framework", info.GetId().GetValue(), "name", info.GetName())
-	c.announceFramework(c.addFramework(info, make(map[string]bool)))
+	c.announceFramework(c.addFramework(info, wishes{}))
 }
 
 func (c *Core) allocatorFramework(f *Framework) allocator.FrameworkOptions {
 	options := allocator.FrameworkOptions{
 		Roles:       f.Roles,
 		Suppressed:  f.Suppressed,
+		Constraints: f.constraints,
 		Revocable:   f.Capabilities.RevocableResources,
 		Shared:      f.Capabilities.SharedResources,
 		Refined:     f.Capabilities.ReservationRefinement,
@@ -210,15 +238,15 @@ func (c *Core) allocatorFramework(f *Framework) allocator.FrameworkOptions {
 			continue
 		}
 		if options.MinAllocatable == nil {
-			options.MinAllocatable = make(map[string][]map[string]float64)
+			options.MinAllocatable = make(map[string][]resources.Quantities)
 		}
-		sets := []map[string]float64{}
+		sets := []resources.Quantities{}
 		for _, one := range minimum.GetQuantities() {
-			set := make(map[string]float64)
+			set := make(map[string]resources.Scalar)
 			for name, amount := range one.GetQuantities() {
-				set[name] = amount.GetValue()
+				set[name] = resources.ScalarOf(amount.GetValue())
 			}
-			sets = append(sets, set)
+			sets = append(sets, resources.QuantitiesOf(set))
 		}
 		options.MinAllocatable[role] = sets
 	}
@@ -226,10 +254,10 @@ func (c *Core) allocatorFramework(f *Framework) allocator.FrameworkOptions {
 }
 
 // updateFramework replaces a framework's description.
-func (c *Core) updateFramework(f *Framework, info *mesospb.FrameworkInfo, suppressed map[string]bool) {
+func (c *Core) updateFramework(f *Framework, info *mesospb.FrameworkInfo, wants wishes) {
 	f.Info = info
 	f.Roles = frameworkRoles(info)
-	f.Suppressed = suppressed
+	f.set(wants)
 	f.Capabilities = frameworkCapabilities(info)
 	c.alloc.UpdateFramework(f.ID, c.allocatorFramework(f))
 	for _, id := range sortedKeys(f.Offers) {

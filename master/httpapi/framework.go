@@ -4,6 +4,7 @@ import (
 	"stoa/internal/mesos/mesosjson"
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/resources"
+	"stoa/internal/mesos/schedulerpb"
 	"stoa/master/core"
 
 	"google.golang.org/protobuf/proto"
@@ -146,9 +147,18 @@ func appendFramework(dst *[]byte, f *core.FrameworkView) {
 	if f.Info.Labels != nil {
 		labelsField(o, f.Info.Labels)
 	}
-	constraints := o.Object("offer_constraints")
-	constraints.End()
+	if constraints := offerConstraints(f); constraints != nil {
+		o.Message("offer_constraints", constraints, mesosjson.V0)
+	}
 	o.End()
+}
+
+// offerConstraints are shown, though empty, of every framework that has subscribed.
+func offerConstraints(f *core.FrameworkView) *schedulerpb.OfferConstraints {
+	if f.OfferConstraints == nil && f.State != core.Recovered {
+		return &schedulerpb.OfferConstraints{}
+	}
+	return f.OfferConstraints
 }
 
 func tasksField(o mesosjson.Object, dst *[]byte, key string, tasks []*mesospb.Task) {

@@ -9,7 +9,6 @@ import (
 	"stoa/internal/mesos/mesosjson"
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/resources"
-	"stoa/internal/mesos/schedulerpb"
 	"stoa/master/core"
 
 	"google.golang.org/protobuf/proto"
@@ -183,7 +182,7 @@ func frameworkMessage(f *core.FrameworkView) *masterpb.Response_GetFrameworks_Fr
 		InverseOffers:      f.InverseOffers,
 		AllocatedResources: shownResources(u.used),
 		OfferedResources:   shownResources(u.offered),
-		OfferConstraints:   &schedulerpb.OfferConstraints{},
+		OfferConstraints:   offerConstraints(f),
 	}
 }
 
