@@ -32,17 +32,11 @@ func Bytes(c *gin.Context, status int, contentType string, body []byte) {
 		h["Content-Type"] = nil // or net/http would guess one
 	}
 	if len(body) >= CompressFrom && h.Get("Content-Encoding") == "" && AcceptsGzip(c.Request) {
-		buf := buffers.Get().(*bytes.Buffer)
+		buf := buffers.Get().(*[]byte)
 		defer buffers.Put(buf)
-		buf.Reset()
-		z := compressors.Get().(*gzip.Writer)
-		defer compressors.Put(z)
-		z.Reset(buf)
-		// Writing into memory cannot fail.
-		_, _ = z.Write(body)
-		_ = z.Close()
+		*buf = Gzip((*buf)[:0], body)
 		h.Set("Content-Encoding", "gzip")
-		body = buf.Bytes()
+		body = *buf
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	c.Status(status)
@@ -54,8 +48,21 @@ func Bytes(c *gin.Context, status int, contentType string, body []byte) {
 	_, _ = c.Writer.Write(body)
 }
 
+// Gzip appends the compressed form of a body, as Bytes sends it, to dst: for a body that
+// is sent more than once.
+func Gzip(dst, body []byte) []byte {
+	buf := bytes.NewBuffer(dst)
+	z := compressors.Get().(*gzip.Writer)
+	defer compressors.Put(z)
+	z.Reset(buf)
+	// Writing into memory cannot fail.
+	_, _ = z.Write(body)
+	_ = z.Close()
+	return buf.Bytes()
+}
+
 var (
-	buffers     = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	buffers     = sync.Pool{New: func() any { return new([]byte) }}
 	compressors = sync.Pool{New: func() any {
 		z, _ := gzip.NewWriterLevel(nil, 6) // the level is valid
 		return z

@@ -141,15 +141,10 @@ func allocations(rs resources.Resources) map[string]resources.Resources {
 
 // roles serves /roles.
 func (s *server) roles(c *gin.Context) {
-	snapshot, ok := s.snapshot(c)
-	if !ok {
-		return
-	}
-	list := rolesOf(snapshot)
-	document(c, func(dst *[]byte) {
+	s.shared(c, func(dst *[]byte, snapshot *core.Snapshot) {
 		o := mesosjson.BeginObject(dst)
 		roles := o.Array("roles")
-		for _, r := range list {
+		for _, r := range rolesOf(snapshot) {
 			one := roles.Object()
 			one.String("name", r.name)
 			one.Double("weight", r.weight)

@@ -18,6 +18,7 @@ import (
 // server holds what every handler needs. It does not change after newServer.
 type server struct {
 	config Config
+	press  *press
 }
 
 func newServer(config Config) *server {
@@ -49,7 +50,7 @@ func newServer(config Config) *server {
 	if config.Verbosity == nil {
 		config.Verbosity = func() int { return 0 }
 	}
-	return &server{config: config}
+	return &server{config: config, press: newPress()}
 }
 
 // completed sets what a build does not know of itself, since clients expect it.
@@ -219,10 +220,19 @@ const keptDocument = 64 << 20
 
 // document encodes into a pooled buffer and answers with what is in it.
 func document(c *gin.Context, encode func(dst *[]byte)) {
-	buf := documents.Get().(*[]byte)
-	*buf = (*buf)[:0]
+	buf := emptyDocument()
 	encode(buf)
 	httpd.JSON(c, *buf)
+	keepDocument(buf)
+}
+
+func emptyDocument() *[]byte {
+	buf := documents.Get().(*[]byte)
+	*buf = (*buf)[:0]
+	return buf
+}
+
+func keepDocument(buf *[]byte) {
 	if cap(*buf) <= keptDocument {
 		documents.Put(buf)
 	}

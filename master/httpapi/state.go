@@ -14,11 +14,7 @@ import (
 
 // state serves /state: everything.
 func (s *server) state(c *gin.Context) {
-	snapshot, ok := s.snapshot(c)
-	if !ok {
-		return
-	}
-	document(c, func(dst *[]byte) { s.appendState(dst, snapshot) })
+	s.shared(c, s.appendState)
 }
 
 func (s *server) appendState(dst *[]byte, snapshot *core.Snapshot) {
@@ -121,12 +117,8 @@ func frameworksField(o mesosjson.Object, dst *[]byte, key string, list []*core.F
 
 // slaves serves /slaves.
 func (s *server) slaves(c *gin.Context) {
-	snapshot, ok := s.snapshot(c)
-	if !ok {
-		return
-	}
 	wanted := selection(c, "slave_id")
-	document(c, func(dst *[]byte) {
+	s.shared(c, func(dst *[]byte, snapshot *core.Snapshot) {
 		o := mesosjson.BeginObject(dst)
 		agents := o.Array("slaves")
 		for _, a := range snapshot.Agents {
@@ -143,12 +135,8 @@ func (s *server) slaves(c *gin.Context) {
 
 // frameworks serves /frameworks.
 func (s *server) frameworks(c *gin.Context) {
-	snapshot, ok := s.snapshot(c)
-	if !ok {
-		return
-	}
 	wanted := selection(c, "framework_id")
-	document(c, func(dst *[]byte) {
+	s.shared(c, func(dst *[]byte, snapshot *core.Snapshot) {
 		o := mesosjson.BeginObject(dst)
 		frameworksField(o, dst, "frameworks", snapshot.Frameworks, wanted)
 		frameworksField(o, dst, "completed_frameworks", snapshot.Completed, wanted)
@@ -191,10 +179,10 @@ func (t *tally) fields(o mesosjson.Object, others string) {
 
 // stateSummary serves /state-summary.
 func (s *server) stateSummary(c *gin.Context) {
-	snapshot, ok := s.snapshot(c)
-	if !ok {
-		return
-	}
+	s.shared(c, s.appendSummary)
+}
+
+func (s *server) appendSummary(dst *[]byte, snapshot *core.Snapshot) {
 	byAgent, byFramework := make(map[string]*tally), make(map[string]*tally)
 	of := func(m map[string]*tally, id string) *tally {
 		t := m[id]
@@ -213,28 +201,26 @@ func (s *server) stateSummary(c *gin.Context) {
 			}
 		}
 	}
-	document(c, func(dst *[]byte) {
-		o := mesosjson.BeginObject(dst)
-		o.String("hostname", s.config.Info.GetHostname())
-		if s.config.Cluster != "" {
-			o.String("cluster", s.config.Cluster)
-		}
-		agents := o.Array("slaves")
-		for _, a := range snapshot.Agents {
-			one := agents.Object()
-			agentFields(one, dst, a)
-			byAgent[a.ID].fields(one, "framework_ids")
-			one.End()
-		}
-		agents.End()
-		frameworks := o.Array("frameworks")
-		for _, f := range snapshot.Frameworks {
-			one := frameworks.Object()
-			frameworkFields(one, dst, f, useOf(f))
-			byFramework[f.ID].fields(one, "slave_ids")
-			one.End()
-		}
-		frameworks.End()
-		o.End()
-	})
+	o := mesosjson.BeginObject(dst)
+	o.String("hostname", s.config.Info.GetHostname())
+	if s.config.Cluster != "" {
+		o.String("cluster", s.config.Cluster)
+	}
+	agents := o.Array("slaves")
+	for _, a := range snapshot.Agents {
+		one := agents.Object()
+		agentFields(one, dst, a)
+		byAgent[a.ID].fields(one, "framework_ids")
+		one.End()
+	}
+	agents.End()
+	frameworks := o.Array("frameworks")
+	for _, f := range snapshot.Frameworks {
+		one := frameworks.Object()
+		frameworkFields(one, dst, f, useOf(f))
+		byFramework[f.ID].fields(one, "slave_ids")
+		one.End()
+	}
+	frameworks.End()
+	o.End()
 }

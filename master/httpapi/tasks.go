@@ -8,6 +8,7 @@ import (
 	"stoa/internal/httpd"
 	"stoa/internal/mesos/mesosjson"
 	"stoa/internal/mesos/mesospb"
+	"stoa/master/core"
 
 	"github.com/gin-gonic/gin"
 )
@@ -18,29 +19,26 @@ const defaultTasks = 100
 // tasks serves /tasks: tasks in all states of all frameworks, ordered by their first
 // status, newest first.
 func (s *server) tasks(c *gin.Context) {
-	snapshot, ok := s.snapshot(c)
-	if !ok {
-		return
-	}
 	framework, task := selection(c, "framework_id"), selection(c, "task_id")
-	var list []*mesospb.Task
-	for _, f := range slices.Concat(snapshot.Frameworks, snapshot.Completed) {
-		if !framework(f.ID) {
-			continue
-		}
-		for _, tasks := range [...][]*mesospb.Task{f.Tasks, f.Unreachable, f.CompletedTasks} {
-			for _, t := range tasks {
-				if task(t.GetTaskId().GetValue()) {
-					list = append(list, t)
+	ascending := httpd.Query(c)["order"] == "asc"
+	limit, offset := number(c, "limit", defaultTasks), number(c, "offset", 0)
+	s.shared(c, func(dst *[]byte, snapshot *core.Snapshot) {
+		var list []*mesospb.Task
+		for _, f := range slices.Concat(snapshot.Frameworks, snapshot.Completed) {
+			if !framework(f.ID) {
+				continue
+			}
+			for _, tasks := range [...][]*mesospb.Task{f.Tasks, f.Unreachable, f.CompletedTasks} {
+				for _, t := range tasks {
+					if task(t.GetTaskId().GetValue()) {
+						list = append(list, t)
+					}
 				}
 			}
 		}
-	}
-	sortTasks(list, httpd.Query(c)["order"] == "asc")
-	list = page(list, number(c, "limit", defaultTasks), number(c, "offset", 0))
-	document(c, func(dst *[]byte) {
+		sortTasks(list, ascending)
 		o := mesosjson.BeginObject(dst)
-		tasksField(o, dst, "tasks", list)
+		tasksField(o, dst, "tasks", page(list, limit, offset))
 		o.End()
 	})
 }
