@@ -159,7 +159,12 @@ func New(ctx context.Context, config Config) (a *Agent, err error) {
 			GC:         a.gc.Counts,
 			MaxAge:     a.maxAge.get,
 			Process:    peer.ID,
+			ReadOnly:   config.AuthenticateReadOnly,
+			ReadWrite:  config.AuthenticateReadWrite,
+			Authorizer: config.Authorizer,
 			Logger:     a.logger,
+
+			DisabledEndpoints: config.DisabledEndpoints,
 		}),
 	})
 	a.peer = peer.New(a.transport, a.post, a.logger)

@@ -13,6 +13,8 @@ import (
 
 	"stoa/agent/containerizer"
 	"stoa/agent/peer"
+	"stoa/internal/auth"
+	"stoa/internal/httpd"
 )
 
 // Config is everything an agent is told when it starts. The zero value of a
@@ -113,6 +115,14 @@ type Config struct {
 	// Authentication is how the agent proves to masters who it is (--credential); nil
 	// registers without.
 	Authentication *peer.Authentication
+	// AuthenticateReadOnly and AuthenticateReadWrite authenticate HTTP clients of the two
+	// realms (--authenticate_http_readonly, --authenticate_http_readwrite); nil lets
+	// everyone in.
+	AuthenticateReadOnly, AuthenticateReadWrite httpd.Authenticator
+	// Authorizer says what HTTP clients may see and do (--acls); nil allows all.
+	Authorizer *auth.Authorizer
+	// DisabledEndpoints are paths that are switched off (--firewall_rules).
+	DisabledEndpoints []string
 
 	// GCDelay is the age at which a finished sandbox is removed; default 1 week.
 	GCDelay time.Duration

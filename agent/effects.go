@@ -265,7 +265,7 @@ func (a *Agent) recoverContainers(e core.RecoverContainers) {
 func (a *Agent) attach(id core.RunID) {
 	run := a.run(id)
 	for _, virtual := range []string{run.LatestRun(), run.VirtualRun(), run.Sandbox()} {
-		if err := a.files.Attach(run.Sandbox(), virtual); err != nil {
+		if err := a.files.AttachFor(run.Sandbox(), virtual, a.sandboxReaders(id)); err != nil {
 			a.logger.Error("Failed to attach sandbox", "path", run.Sandbox(), "error", err)
 		}
 	}

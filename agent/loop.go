@@ -9,6 +9,7 @@ import (
 
 	"stoa/agent/core"
 	"stoa/agent/gc"
+	"stoa/internal/auth"
 	"stoa/internal/mesos/mesospb"
 )
 
@@ -22,7 +23,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer stop()
 	a.containers = newContainers(running, a.config.Containerizers, a.post, &a.working)
 	if a.config.LogFile != "" {
-		if err := a.files.Attach(a.config.LogFile, "/slave/log"); err != nil {
+		readers := func(principal string) bool {
+			return a.config.Authorizer.Allowed(auth.As(principal), auth.AccessMesosLog, nil)
+		}
+		if err := a.files.AttachFor(a.config.LogFile, "/slave/log", readers); err != nil {
 			a.logger.Warn("Cannot show the agent's log", "error", err)
 		}
 	}

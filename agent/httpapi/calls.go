@@ -47,6 +47,14 @@ func (s *server) getMetrics(ctx context.Context) *agentpb.Response_GetMetrics {
 
 // fileCall fills the answer to LIST_FILES or READ_FILE; if it fails it has answered.
 func (s *server) fileCall(c *gin.Context, call *agentpb.Call, response *agentpb.Response) bool {
+	path := call.GetListFiles().GetPath()
+	if call.GetType() == agentpb.Call_READ_FILE {
+		path = call.GetReadFile().GetPath()
+	}
+	if !s.Files.Allowed(path, httpd.Principal(c)) {
+		httpd.Forbidden(c)
+		return false
+	}
 	if call.GetType() == agentpb.Call_LIST_FILES {
 		list, err := s.Files.List(call.GetListFiles().GetPath())
 		if err != nil {
@@ -78,8 +86,8 @@ func (s *server) fileCall(c *gin.Context, call *agentpb.Call, response *agentpb.
 }
 
 // getContainers is nil if there are none: the original leaves the field out then.
-func (s *server) getContainers(ctx context.Context, v *core.View) *agentpb.Response_GetContainers {
-	list := s.inspect(ctx, v, everyContainer)
+func (s *server) getContainers(c *gin.Context, v *core.View) *agentpb.Response_GetContainers {
+	list := s.inspect(c.Request.Context(), v, s.containerSeen(c))
 	if len(list) == 0 {
 		return nil
 	}

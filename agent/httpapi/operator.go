@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"stoa/agent/core"
+	"stoa/internal/auth"
 	"stoa/internal/httpd"
 	"stoa/internal/mesos/agentpb"
 	"stoa/internal/mesos/mesosjson"
@@ -172,6 +173,9 @@ func (s *server) answerCall(c *gin.Context, v *core.View, call *agentpb.Call, ac
 	case agentpb.Call_GET_HEALTH:
 		response.GetHealth = &agentpb.Response_GetHealth{Healthy: proto.Bool(true)}
 	case agentpb.Call_GET_FLAGS:
+		if !s.allowed(c, auth.ViewFlags, nil) {
+			return
+		}
 		response.GetFlags = s.getFlags()
 	case agentpb.Call_GET_VERSION:
 		response.GetVersion = s.getVersion()
@@ -180,6 +184,9 @@ func (s *server) answerCall(c *gin.Context, v *core.View, call *agentpb.Call, ac
 	case agentpb.Call_GET_LOGGING_LEVEL:
 		response.GetLoggingLevel = &agentpb.Response_GetLoggingLevel{Level: proto.Uint32(s.logging.get())}
 	case agentpb.Call_SET_LOGGING_LEVEL:
+		if !s.allowed(c, auth.SetLogLevel, nil) {
+			return
+		}
 		set := call.GetSetLoggingLevel()
 		s.logging.set(set.GetLevel(), time.Duration(set.GetDuration().GetNanoseconds()))
 		httpd.Empty(c, http.StatusOK)
@@ -189,17 +196,20 @@ func (s *server) answerCall(c *gin.Context, v *core.View, call *agentpb.Call, ac
 			return
 		}
 	case agentpb.Call_GET_STATE, agentpb.Call_GET_TASKS, agentpb.Call_GET_EXECUTORS, agentpb.Call_GET_FRAMEWORKS:
-		s.answerState(c, v, call.GetType(), accept)
+		s.answerState(c, s.visible(c, v), call.GetType(), accept)
 		return
 	case agentpb.Call_GET_CONTAINERS:
-		response.GetContainers = s.getContainers(c.Request.Context(), v)
+		response.GetContainers = s.getContainers(c, v)
 	case agentpb.Call_GET_OPERATIONS:
-		response.GetOperations = &agentpb.Response_GetOperations{Operations: v.Operations}
+		response.GetOperations = &agentpb.Response_GetOperations{Operations: s.visible(c, v).Operations}
 	case agentpb.Call_GET_AGENT:
 		response.GetAgent = getAgent(v)
 	case agentpb.Call_GET_RESOURCE_PROVIDERS:
 		response.GetResourceProviders = &agentpb.Response_GetResourceProviders{}
 	case agentpb.Call_PRUNE_IMAGES:
+		if !s.allowed(c, auth.PruneImages, nil) {
+			return
+		}
 		httpd.Empty(c, http.StatusOK)
 		return
 	default:

@@ -15,6 +15,7 @@ import (
 
 	"stoa/agent/core"
 	"stoa/agent/gc"
+	"stoa/internal/auth"
 	"stoa/internal/files"
 	"stoa/internal/httpd"
 	"stoa/internal/mesos/mesospb"
@@ -49,6 +50,12 @@ type Config struct {
 	Flags      map[string]string
 	// LogFile is the agent's log, if it has one that is shown.
 	LogFile string
+	// ReadOnly and ReadWrite authenticate the clients of the two realms; nil lets
+	// everybody in. Authorizer says what each may see and do; nil allows all.
+	ReadOnly, ReadWrite httpd.Authenticator
+	Authorizer          *auth.Authorizer
+	// DisabledEndpoints are paths that are switched off (--firewall_rules).
+	DisabledEndpoints []string
 	// GC and MaxAge are for the metrics.
 	GC     func() gc.Counts
 	MaxAge func() time.Duration
@@ -62,21 +69,31 @@ type server struct {
 
 // New returns the handler of everything that is no libprocess message.
 func New(config Config) http.Handler {
+	for _, who := range []*httpd.Authenticator{&config.ReadOnly, &config.ReadWrite} {
+		if *who == nil {
+			*who = httpd.Anyone
+		}
+	}
 	s := &server{Config: config}
 	r := httpd.NewRouter(config.Process)
+	r.Disable(config.DisabledEndpoints...)
 	r.Handle(config.Process, "health", func(c *gin.Context) { httpd.Empty(c, http.StatusOK) })
-	r.Handle(config.Process, "state", s.recovered(s.state))
-	r.Handle(config.Process, "flags", s.flags)
-	r.Handle(config.Process, "monitor/statistics", s.statistics)
-	r.Handle(config.Process, "containers", s.recovered(s.containers))
-	r.Handle(config.Process, "containerizer/debug", func(c *gin.Context) { httpd.JSON(c, []byte(`{"pending":[]}`)) })
-	r.Handle(config.Process, "api/v1", s.operator)
+	r.Handle(config.Process, "state", s.readOnly(s.recovered(s.state)))
+	r.Handle(config.Process, "flags", s.readOnly(s.flags))
+	r.Handle(config.Process, "monitor/statistics", s.readOnly(s.ruled("/monitor/statistics", s.statistics)))
+	r.Handle(config.Process, "containers", s.readOnly(s.ruled("/containers", s.recovered(s.containers))))
+	r.Handle(config.Process, "containerizer/debug", s.readOnly(s.ruled("/containerizer/debug",
+		func(c *gin.Context) { httpd.JSON(c, []byte(`{"pending":[]}`)) })))
+	r.Handle(config.Process, "api/v1", s.readWrite(s.operator))
 	r.Handle(config.Process, "api/v1/executor", config.Executors.serve)
 	r.Handle("version", "", s.version)
 	r.Handle("system", "stats.json", s.systemStats)
-	r.Handle("metrics", "snapshot", s.metricsSnapshot)
-	r.Handle("logging", "toggle", s.loggingToggle)
-	config.Files.Routes(r, nil)
+	r.Handle("metrics", "snapshot", s.readOnly(s.ruled("/metrics/snapshot", s.metricsSnapshot)))
+	r.Handle("logging", "toggle", s.readWrite(s.ruled("/logging/toggle", s.loggingToggle)))
+	config.Files.AllowDebug(func(principal string) bool {
+		return config.Authorizer.Allowed(auth.As(principal), auth.GetEndpoint, auth.Named("/files/debug"))
+	})
+	config.Files.Routes(r, s.readOnly)
 	engine := httpd.NewEngine(config.Logger)
 	engine.NoRoute(r.Serve)
 	return engine

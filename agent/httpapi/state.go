@@ -1,9 +1,13 @@
 package httpapi
 
 import (
+	"net/http"
+	"slices"
+
 	"github.com/gin-gonic/gin"
 
 	"stoa/agent/core"
+	"stoa/internal/auth"
 	"stoa/internal/httpd"
 	"stoa/internal/mesos/mesosjson"
 	"stoa/internal/mesos/mesospb"
@@ -41,18 +45,22 @@ func (s *server) state(c *gin.Context, v *core.View) {
 		o.Message("drain_config", v.Drain, mesosjson.V0)
 		o.Int("estimated_drain_start_time_seconds", v.DrainStart.Unix())
 	}
-	s.resources(o, v)
+	seen := s.Authorizer.View(auth.As(httpd.Principal(c)))
+	s.resources(o, v, seen)
 	o.Array("resource_providers").End()
 	attributes(o, v.Info.GetAttributes())
 	if v.MasterHostname != "" {
 		o.String("master_hostname", v.MasterHostname)
 	}
-	for _, key := range []string{"log_dir", "external_log_file"} {
-		if value, ok := s.Flags[key]; ok {
-			o.String(key, value)
+	if seen.Flags() {
+		for _, key := range []string{"log_dir", "external_log_file"} {
+			if value, ok := s.Flags[key]; ok {
+				o.String(key, value)
+			}
 		}
+		s.flagsField(o)
 	}
-	s.flagsField(o)
+	v = s.visible(c, v)
 	frameworks := o.Array("frameworks")
 	for _, f := range v.Frameworks {
 		framework(frameworks, f)
@@ -68,18 +76,21 @@ func (s *server) state(c *gin.Context, v *core.View) {
 }
 
 // resources writes the agent's total and what of it is in use.
-func (s *server) resources(o mesosjson.Object, v *core.View) {
+func (s *server) resources(o mesosjson.Object, v *core.View, seen auth.View) {
+	roles := func(m map[string]resources.Resources) []string {
+		return slices.DeleteFunc(sortedKeys(m), func(role string) bool { return !seen.Role(role) })
+	}
 	total := v.Total.Unallocate()
 	byRole := total.ByReservation()
 	summaryField(o, "resources", total.Proto())
 	reserved := o.Object("reserved_resources")
-	for _, role := range sortedKeys(byRole) {
+	for _, role := range roles(byRole) {
 		summaryField(reserved, role, byRole[role].Proto())
 	}
 	reserved.End()
 	summaryField(o, "unreserved_resources", total.Unreserved().Proto())
 	full := o.Object("reserved_resources_full")
-	for _, role := range sortedKeys(byRole) {
+	for _, role := range roles(byRole) {
 		mesosjson.Messages(full, role, forEndpoint(byRole[role]), mesosjson.V0)
 	}
 	full.End()
@@ -87,7 +98,7 @@ func (s *server) resources(o mesosjson.Object, v *core.View) {
 	inUse := v.Allocated()
 	allocatedByRole := inUse.ByReservation()
 	allocated := o.Object("reserved_resources_allocated")
-	for _, role := range sortedKeys(allocatedByRole) {
+	for _, role := range roles(allocatedByRole) {
 		summaryField(allocated, role, allocatedByRole[role].Proto())
 	}
 	allocated.End()
@@ -183,6 +194,9 @@ func (s *server) flagsField(o mesosjson.Object) {
 
 // flags answers GET /flags.
 func (s *server) flags(c *gin.Context) {
+	if s.Authorizer != nil && (!httpd.Allow(c, http.MethodGet) || !s.allowed(c, auth.ViewFlags, nil)) {
+		return
+	}
 	var body []byte
 	o := mesosjson.BeginObject(&body)
 	s.flagsField(o)

@@ -25,11 +25,11 @@ type container struct {
 const maxAsking = 32
 
 // inspect asks for the state of the containers that want accepts.
-func (s *server) inspect(ctx context.Context, v *core.View, want func(*core.ExecutorView) bool) []container {
+func (s *server) inspect(ctx context.Context, v *core.View, want func(*core.FrameworkView, *core.ExecutorView) bool) []container {
 	var list []container
 	for _, f := range v.Frameworks {
 		for _, e := range f.Executors {
-			if e.State != core.ExecutorTerminated && want(e) {
+			if e.State != core.ExecutorTerminated && want(f, e) {
 				list = append(list, container{framework: f, executor: e})
 			}
 		}
@@ -48,7 +48,7 @@ func (s *server) inspect(ctx context.Context, v *core.View, want func(*core.Exec
 	return list
 }
 
-func everyContainer(*core.ExecutorView) bool { return true }
+func everyContainer(*core.FrameworkView, *core.ExecutorView) bool { return true }
 
 // statistics answers GET /monitor/statistics; containers without statistics are left out.
 func (s *server) statistics(c *gin.Context) {
@@ -82,8 +82,9 @@ func (s *server) containers(c *gin.Context, v *core.View) {
 			" framework_id only, or executor_id and framework_id only")
 		return
 	}
-	list := s.inspect(c.Request.Context(), v, func(e *core.ExecutorView) bool {
-		return (!byID || e.Run.Container == id) && (!byFramework || e.Run.Framework == framework) &&
+	seen := s.containerSeen(c)
+	list := s.inspect(c.Request.Context(), v, func(f *core.FrameworkView, e *core.ExecutorView) bool {
+		return seen(f, e) && (!byID || e.Run.Container == id) && (!byFramework || e.Run.Framework == framework) &&
 			(!byExecutor || e.Run.Executor == executor)
 	})
 	var body []byte

@@ -107,6 +107,9 @@ func agentConfig(ctx context.Context, v *flags.Values, n mesosNetwork, log *logg
 			return c, fmt.Errorf("--executor_environment_variables must be a JSON object of strings: %w", err)
 		}
 	}
+	if err := secureAgent(v, log.Logger, &c); err != nil {
+		return c, err
+	}
 	if v.String("master_detector") != "" {
 		return c, errors.New("--master_detector names a module; modules can't be loaded, use --master")
 	}

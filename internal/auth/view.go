@@ -2,6 +2,7 @@ package auth
 
 import (
 	"stoa/internal/mesos/mesospb"
+	"stoa/internal/mesos/resources"
 )
 
 // View is the part of a cluster that one subject may see. The zero value is all of it.
@@ -83,4 +84,30 @@ func (v View) Resources(list []*mesospb.Resource) []*mesospb.Resource {
 		}
 	}
 	return out
+}
+
+// Operation says whether an operation may be seen: all resources that it uses up must be.
+func (v View) Operation(op *mesospb.Operation) bool {
+	if v.role == nil {
+		return true
+	}
+	switch info := op.GetInfo(); info.GetType() {
+	case mesospb.Offer_Operation_CREATE_DISK:
+		return v.Resource(info.GetCreateDisk().GetSource())
+	case mesospb.Offer_Operation_DESTROY_DISK:
+		return v.Resource(info.GetDestroyDisk().GetSource())
+	default:
+		conversions, err := resources.Conversions(info)
+		if err != nil {
+			return false
+		}
+		for _, one := range conversions {
+			for r := range one.Consumed.All() {
+				if !v.Resource(r.Proto()) {
+					return false
+				}
+			}
+		}
+		return true
+	}
 }

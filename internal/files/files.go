@@ -69,15 +69,26 @@ type Info struct {
 // Files knows what is shown. Its methods may be called from any goroutine.
 type Files struct {
 	mutex sync.RWMutex
-	paths map[string]string
+	paths map[string]attachment
+	debug func(principal string) bool
+}
+
+// attachment is a real path and who may see what is there; a nil allow is everybody.
+type attachment struct {
+	real  string
+	allow func(principal string) bool
 }
 
 // New shows nothing yet.
-func New() *Files { return &Files{paths: map[string]string{}} }
+func New() *Files { return &Files{paths: map[string]attachment{}} }
 
 // Attach shows the file or directory real under the path virtual. Links on the way to
 // real are followed now; it must exist and be readable.
-func (f *Files) Attach(real, virtual string) error {
+func (f *Files) Attach(real, virtual string) error { return f.AttachFor(real, virtual, nil) }
+
+// AttachFor is Attach for the eyes of some: allow is asked for each request whether its
+// principal (empty for nobody) may see what is there.
+func (f *Files) AttachFor(real, virtual string, allow func(principal string) bool) error {
 	resolved, err := filepath.EvalSymlinks(real)
 	if err != nil {
 		return fmt.Errorf("Failed to get realpath of '%s': %s", real, reason(err))
@@ -87,7 +98,7 @@ func (f *Files) Attach(real, virtual string) error {
 	}
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
-	f.paths[strings.TrimSuffix(virtual, "/")] = resolved
+	f.paths[strings.TrimSuffix(virtual, "/")] = attachment{resolved, allow}
 	return nil
 }
 
@@ -103,10 +114,35 @@ func (f *Files) Attached() map[string]string {
 	f.mutex.RLock()
 	defer f.mutex.RUnlock()
 	all := make(map[string]string, len(f.paths))
-	for virtual, real := range f.paths {
-		all[virtual] = real
+	for virtual, a := range f.paths {
+		all[virtual] = a.real
 	}
 	return all
+}
+
+// AllowDebug says who may see what is attached, which tells about every sandbox; nil is
+// everybody.
+func (f *Files) AllowDebug(allow func(principal string) bool) { f.debug = allow }
+
+// Allowed says whether a principal may see what is under a virtual path. What is not
+// attached may be asked for by everybody.
+func (f *Files) Allowed(virtual, principal string) bool {
+	_, a, _, found := f.find(virtual)
+	return !found || a.allow == nil || a.allow(principal)
+}
+
+// find looks for the longest attached prefix of a virtual path; the first n tokens
+// are it.
+func (f *Files) find(virtual string) (tokens []string, a attachment, n int, found bool) {
+	tokens = strings.Split(strings.TrimSuffix(virtual, "/"), "/")
+	f.mutex.RLock()
+	defer f.mutex.RUnlock()
+	for n = len(tokens); n > 0; n-- {
+		if a, found = f.paths[strings.Join(tokens[:n], "/")]; found {
+			break
+		}
+	}
+	return tokens, a, n, found
 }
 
 // target is something that may be shown: name, free of links and "..", below the
@@ -117,19 +153,11 @@ func (t target) path() string { return filepath.Join(t.root, t.name) }
 
 // resolve finds what a virtual path means: the longest attached prefix counts.
 func (f *Files) resolve(virtual string) (target, *Error) {
-	tokens := strings.Split(strings.TrimSuffix(virtual, "/"), "/")
-	f.mutex.RLock()
-	var root string
-	found := false
-	n := len(tokens)
-	for ; n > 0 && !found; n-- {
-		root, found = f.paths[strings.Join(tokens[:n], "/")]
-	}
-	f.mutex.RUnlock()
+	tokens, a, n, found := f.find(virtual)
 	if !found {
 		return target{}, &Error{Kind: NotFound}
 	}
-	suffix := strings.Join(tokens[n+1:], "/")
+	root, suffix := a.real, strings.Join(tokens[n:], "/")
 	info, err := os.Stat(root)
 	if err != nil {
 		return target{}, &Error{Kind: NotFound}

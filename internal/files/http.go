@@ -24,7 +24,7 @@ func (f *Files) Routes(r *httpd.Router, wrap func(gin.HandlerFunc) gin.HandlerFu
 	r.Handle("files", "browse", wrap(f.browse))
 	r.Handle("files", "read", wrap(f.read))
 	r.Handle("files", "download", wrap(f.download))
-	r.Handle("files", "debug", wrap(f.debug))
+	r.Handle("files", "debug", wrap(f.showAttached))
 }
 
 // Status is the HTTP status that goes with the error.
@@ -59,9 +59,21 @@ func asked(c *gin.Context) (map[string]string, bool) {
 	return q, true
 }
 
+// permitted says whether the client may see a path, or answers that it may not.
+func (f *Files) permitted(c *gin.Context, path string) bool {
+	if f.Allowed(path, httpd.Principal(c)) {
+		return true
+	}
+	httpd.Forbidden(c)
+	return false
+}
+
 func (f *Files) browse(c *gin.Context) {
 	q, ok := asked(c)
 	if !ok {
+		return
+	}
+	if !f.permitted(c, q["path"]) {
 		return
 	}
 	list, err := f.List(q["path"])
@@ -111,6 +123,9 @@ func (f *Files) read(c *gin.Context) {
 		}
 		*p.value = n
 	}
+	if !f.permitted(c, q["path"]) {
+		return
+	}
 	var from uint64
 	if offset == -1 {
 		length = 0 // a question for the size
@@ -136,6 +151,9 @@ func (f *Files) read(c *gin.Context) {
 func (f *Files) download(c *gin.Context) {
 	q, ok := asked(c)
 	if !ok {
+		return
+	}
+	if !f.permitted(c, q["path"]) {
 		return
 	}
 	file, size, err := f.Open(q["path"])
@@ -164,10 +182,14 @@ func (f *Files) download(c *gin.Context) {
 		return
 	}
 	// The file may grow meanwhile; an error means that the client is gone or the file was cut.
-	_, _ = io.CopyN(c.Writer, file, size)
+	_, _ = io.CopyN(httpd.Patient(c), file, size)
 }
 
-func (f *Files) debug(c *gin.Context) {
+func (f *Files) showAttached(c *gin.Context) {
+	if f.debug != nil && !f.debug(httpd.Principal(c)) {
+		httpd.Forbidden(c)
+		return
+	}
 	attached := f.Attached()
 	names := make([]string, 0, len(attached))
 	for name := range attached {

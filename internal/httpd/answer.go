@@ -45,7 +45,7 @@ func Bytes(c *gin.Context, status int, contentType string, body []byte) {
 		c.Writer.WriteHeaderNow()
 		return
 	}
-	_, _ = c.Writer.Write(body)
+	writeSlowly(c, body)
 }
 
 // Gzip appends the compressed form of a body, as Bytes sends it, to dst: for a body that

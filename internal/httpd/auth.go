@@ -34,8 +34,35 @@ func Basic(secrets map[string]string) Authenticator {
 				}
 			}
 		}
-		c.Header("WWW-Authenticate", `Basic realm="`+realm+`"`)
-		Default(c, http.StatusUnauthorized)
+		Challenge(c, `Basic realm="`+realm+`"`)
 		return "", false
 	}
 }
+
+// Challenge answers 401 with what the client may authenticate by.
+func Challenge(c *gin.Context, challenge string) {
+	// Spelled as the original spells it, which is not Go's canonical form.
+	c.Writer.Header()["WWW-Authenticate"] = []string{challenge}
+	Default(c, http.StatusUnauthorized)
+}
+
+// Forbidden answers 403 in the default form: the principal may not do that.
+func Forbidden(c *gin.Context) { Default(c, http.StatusForbidden) }
+
+const principalKey = "httpd.principal"
+
+// Authenticated puts a handler behind the authentication of a realm. The handler finds
+// who asks with Principal.
+func Authenticated(who Authenticator, realm string, h gin.HandlerFunc) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		principal, ok := who(c, realm)
+		if !ok {
+			return
+		}
+		c.Set(principalKey, principal)
+		h(c)
+	}
+}
+
+// Principal is who makes the request, empty for somebody who did not have to say.
+func Principal(c *gin.Context) string { return c.GetString(principalKey) }

@@ -297,6 +297,54 @@ func TestBasicAuthentication(t *testing.T) {
 	}
 }
 
+func TestPrincipalsReachTheirHandler(t *testing.T) {
+	show := func(c *gin.Context) { Text(c, http.StatusOK, "hello "+Principal(c)) }
+	s := served(t, Authenticated(Basic(map[string]string{"ann": "secret"}), "here", show))
+	resp, body := fetch(t, s, "GET", "/", "", "Authorization", "Basic YW5uOnNlY3JldA==")
+	if resp.StatusCode != http.StatusOK || body != "hello ann" {
+		t.Errorf("%d %q", resp.StatusCode, body)
+	}
+	if resp, body = fetch(t, s, "GET", "/", ""); resp.StatusCode != http.StatusUnauthorized || body != "401 Unauthorized." {
+		t.Errorf("%d %q", resp.StatusCode, body)
+	}
+	s = served(t, Authenticated(Anyone, "here", show))
+	if _, body = fetch(t, s, "GET", "/", "", "Authorization", "Basic YW5uOnNlY3JldA=="); body != "hello " {
+		t.Errorf("a principal that was not proven counts: %q", body)
+	}
+}
+
+func TestDisabledPaths(t *testing.T) {
+	r := NewRouter("master")
+	ok := func(c *gin.Context) { Text(c, http.StatusOK, "ok") }
+	r.Handle("master", "", ok)
+	r.Handle("master", "state", ok)
+	r.Handle("master", "state-summary", ok)
+	r.Handle("files", "debug", ok)
+	r.Disable("/master/state", "/files/debug", "/nowhere", "/master")
+	s := served(t, r.Serve)
+	for path, want := range map[string]string{
+		"/master/state":       "Endpoint '/master/state' is disabled",
+		"/state":              "Endpoint '/master/state' is disabled",
+		"/state?jsonp=x":      "Endpoint '/master/state' is disabled",
+		"//master//state":     "Endpoint '/master/state' is disabled",
+		"/%6daster/state":     "Endpoint '/master/state' is disabled",
+		"/state/":             "Endpoint '/master/state' is disabled",
+		"/files/debug":        "Endpoint '/files/debug' is disabled",
+		"/files/debug/":       "Endpoint '/files/debug' is disabled",
+		"/":                   "Endpoint '/master' is disabled",
+		"/master/state/x":     "ok",
+		"/state-summary":      "ok",
+		"/master/nowhere":     "404 Not Found.",
+		"/nowhere":            "404 Not Found.",
+		"/master/files/debug": "404 Not Found.",
+	} {
+		resp, body := fetch(t, s, "GET", path, "")
+		if body != want || (resp.StatusCode == http.StatusForbidden) != strings.HasSuffix(want, "disabled") {
+			t.Errorf("%s: %d %q, want %q", path, resp.StatusCode, body, want)
+		}
+	}
+}
+
 func FuzzParseQuery(f *testing.F) {
 	f.Add("a=b&c=%20;d+e")
 	f.Fuzz(func(t *testing.T, raw string) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 
@@ -85,7 +86,7 @@ var errCompression = errors.New("the body is not gzip")
 
 // Body reads the whole request body, decompressed if its Content-Encoding is gzip, of at
 // most max bytes (0 means DefaultMaxBody). When it fails it has answered: 413 for a body that
-// is too large, 500 for one that is not the gzip it says, 400 for one that cannot be read.
+// is too large, 408 for one of which nothing came for a while, 500 for one that is not the gzip it says, 400 for one that cannot be read.
 func Body(c *gin.Context, max int64) ([]byte, bool) {
 	if max <= 0 {
 		max = DefaultMaxBody
@@ -99,6 +100,9 @@ func Body(c *gin.Context, max int64) ([]byte, bool) {
 		Text(c, http.StatusRequestEntityTooLarge, "The request body is larger than "+strconv.FormatInt(max, 10)+" bytes.")
 	case errors.Is(err, errCompression):
 		Text(c, http.StatusInternalServerError, "failed to decode body")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.Header("Connection", "close")
+		Text(c, http.StatusRequestTimeout, "The request body did not come in time.")
 	default: // the client is gone or broke the framing
 		Text(c, http.StatusBadRequest, "Failed to read the request body: "+err.Error())
 	}
@@ -109,7 +113,9 @@ func readBody(c *gin.Context, max int64) ([]byte, error) {
 	if c.Request.ContentLength > max {
 		return nil, ErrBodyTooLarge
 	}
-	var r io.Reader = http.MaxBytesReader(c.Writer, c.Request.Body, max)
+	body, done := patient(c, c.Request.Body)
+	defer done()
+	var r io.Reader = http.MaxBytesReader(c.Writer, body, max)
 	if c.GetHeader("Content-Encoding") == "gzip" {
 		b, err := decompress(r, max)
 		if err != nil {

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"net/http"
 	"path"
 	"strings"
 
@@ -21,6 +22,7 @@ type Router struct {
 	delegate string
 	actors   map[string]map[string]gin.HandlerFunc
 	assets   map[string]gin.HandlerFunc
+	disabled map[string]bool
 }
 
 // NewRouter makes a router whose delegate is an actor, "master" or "slave(1)".
@@ -40,6 +42,18 @@ func (r *Router) Handle(actor, endpoint string, h gin.HandlerFunc) {
 // Assets serves everything of the delegate below a first segment that is no endpoint,
 // such as "assets" of the web UI.
 func (r *Router) Assets(segment string, h gin.HandlerFunc) { r.assets[segment] = h }
+
+// Disable switches paths off, before anybody is asked who they are: requests for
+// them are answered 403. A path is that of the delegate in full, "/master/state" for
+// "/state", and stands for itself only, not for what is below it (--firewall_rules).
+func (r *Router) Disable(paths ...string) {
+	if r.disabled == nil {
+		r.disabled = make(map[string]bool)
+	}
+	for _, p := range paths {
+		r.disabled[p] = true
+	}
+}
 
 const pathKey = "httpd.path"
 
@@ -64,6 +78,14 @@ func (r *Router) Serve(c *gin.Context) {
 		raw = "/" + r.delegate + raw
 	}
 	c.Set(pathKey, raw)
+	// Other spellings of a path lead to the same endpoint, so they are off with it.
+	plain := strings.TrimSuffix("/"+actor+"/"+strings.Join(segments, "/"), "/")
+	for _, p := range [...]string{raw, plain} {
+		if r.disabled[p] {
+			Text(c, http.StatusForbidden, "Endpoint '"+p+"' is disabled")
+			return
+		}
+	}
 	endpoints := r.actors[actor]
 	name := strings.Join(segments, "/")
 	h := endpoints[name]
