@@ -24,8 +24,8 @@ func (w *world) ask(event func(RequestID) Event) Answer {
 	return a
 }
 
-// operate makes an operator's operation on an agent.
-func (w *world) operate(agent string, op *mesospb.Offer_Operation) Answer {
+// direct makes an operator's operation on an agent.
+func (w *world) direct(agent string, op *mesospb.Offer_Operation) Answer {
 	w.t.Helper()
 	return w.ask(func(id RequestID) Event { return Operate{Request: id, Agent: agent, Operation: op} })
 }
@@ -87,7 +87,7 @@ func TestOperatorReservesAndMakesVolumes(t *testing.T) {
 		{unreserveOp(reserved("cpus:1")), 409, "cpus:4; mem:4096; disk:8192" + rest + " does not contain cpus(reservations: [(DYNAMIC,dev)]):1"},
 	} {
 		w.take(pidOf(1))
-		w.answersWith(w.operate(agent, step.op), step.status, step.body)
+		w.answersWith(w.direct(agent, step.op), step.status, step.body)
 		sent := len(w.take(pidOf(1)))
 		if told := sent > 0; told != (step.status == 202) {
 			t.Errorf("%s: %d messages to the agent", step.op.GetType(), sent)
@@ -96,7 +96,7 @@ func TestOperatorReservesAndMakesVolumes(t *testing.T) {
 	if a := w.c.registered[agent]; !a.Checkpointed.Empty() || a.Total.String() != "cpus:4; mem:4096; disk:8192"+rest {
 		t.Errorf("in the end the agent has %s", a.Total)
 	}
-	w.answersWith(w.operate("nobody", reserveOp(reserved("cpus:1"))), 400, "No agent found with specified ID")
+	w.answersWith(w.direct("nobody", reserveOp(reserved("cpus:1"))), 400, "No agent found with specified ID")
 }
 
 // What the agent is told, with feedback: the operation has no framework, and is known
@@ -104,7 +104,7 @@ func TestOperatorReservesAndMakesVolumes(t *testing.T) {
 func TestOperatorsOperationIsKnownUntilItEnds(t *testing.T) {
 	w := newWorld(t)
 	agent := w.addAgent(1, small)
-	w.operate(agent, reserveOp(byOperator(reservedTo("dev", "cpus:1"))))
+	w.direct(agent, reserveOp(byOperator(reservedTo("dev", "cpus:1"))))
 	m := first[*internalpb.ApplyOperationMessage](w, w.take(pidOf(1)))
 	if m.FrameworkId != nil || m.OperationInfo.GetType() != mesospb.Offer_Operation_RESERVE {
 		t.Errorf("the agent is told %v", m)
@@ -136,7 +136,7 @@ func TestOperatorReservesWhatIsOffered(t *testing.T) {
 	if len(rest) != 1 {
 		t.Fatalf("offers: %v", rest)
 	}
-	w.answersWith(w.operate(agent, reserveOp(byOperator(reservedTo("dev", "cpus:2")))), http.StatusConflict,
+	w.answersWith(w.direct(agent, reserveOp(byOperator(reservedTo("dev", "cpus:2")))), http.StatusConflict,
 		"cpus:1; mem:4064; disk:8192; ports:[31000-31999] does not contain cpus:2")
 	var rescinded int
 	for _, e := range w.takeEvents(1) {
@@ -147,7 +147,7 @@ func TestOperatorReservesWhatIsOffered(t *testing.T) {
 	if rescinded != 1 {
 		t.Errorf("%d offers rescinded", rescinded)
 	}
-	w.answersWith(w.operate(agent, reserveOp(byOperator(reservedTo("dev", "cpus:1")))), http.StatusAccepted, "")
+	w.answersWith(w.direct(agent, reserveOp(byOperator(reservedTo("dev", "cpus:1")))), http.StatusAccepted, "")
 	events := w.takeEvents(1)
 	last := events[len(events)-1].GetOffers().GetOffers()
 	if len(last) != 1 || text(last[0].Resources) != "ports:[31000-31999]; mem:4064; disk:8192" {
@@ -163,7 +163,7 @@ func TestOperatorLeavesOtherOffersAlone(t *testing.T) {
 	w.subscribe(2, inRoles(frameworkInfo(), "dev"))
 	w.takeEvents(1)
 	w.takeEvents(2)
-	w.answersWith(w.operate(agent, reserveOp(byOperator(reservedTo("ops", "cpus:1")))), http.StatusAccepted, "")
+	w.answersWith(w.direct(agent, reserveOp(byOperator(reservedTo("ops", "cpus:1")))), http.StatusAccepted, "")
 	for _, s := range []StreamID{1, 2} {
 		for _, e := range w.takeEvents(s) {
 			if e.Rescind != nil && s == 2 {
@@ -195,16 +195,16 @@ func TestOperatorsPrincipal(t *testing.T) {
 func TestOperatorMovesAReservation(t *testing.T) {
 	w := newWorld(t)
 	agent := w.addAgent(1, small)
-	w.operate(agent, reserveOp(byOperator(reservedTo("a", "cpus:1"))))
+	w.direct(agent, reserveOp(byOperator(reservedTo("a", "cpus:1"))))
 	move := reserveOp(byOperator(reservedTo("b", "cpus:1")))
 	move.Reserve.Source = byOperator(reservedTo("a", "cpus:1"))
-	w.answersWith(w.operate(agent, move), 202, "")
+	w.answersWith(w.direct(agent, move), 202, "")
 	if got := w.c.registered[agent].Checkpointed.String(); got != "cpus(reservations: [(DYNAMIC,b)]):1" {
 		t.Errorf("reserved: %s", got)
 	}
 	wrong := reserveOp(byOperator(reservedTo("b", "cpus:2")))
 	wrong.Reserve.Source = byOperator(reservedTo("a", "cpus:1"))
-	w.answersWith(w.operate(agent, wrong), 400, "Invalid RESERVE operation on agent "+agent+" at slave(1)@10.0.0.1:5051 (host1): Source and target resources should refer to identical resource quantities: cpus:1 vs. cpus:2")
+	w.answersWith(w.direct(agent, wrong), 400, "Invalid RESERVE operation on agent "+agent+" at slave(1)@10.0.0.1:5051 (host1): Source and target resources should refer to identical resource quantities: cpus:1 vs. cpus:2")
 }
 
 // An agent from before operations had feedback is told what to keep instead.
@@ -215,10 +215,10 @@ func TestOperatorAndAnOldAgent(t *testing.T) {
 		AgentCapabilities: []*mesospb.AgentInfo_Capability{{Type: mesospb.AgentInfo_Capability_MULTI_ROLE.Enum()}},
 	}})
 	agent := first[*internalpb.SlaveRegisteredMessage](w, w.take(pidOf(1))).GetSlaveId().GetValue()
-	w.answersWith(w.operate(agent, reserveOp(byOperator(reservedTo("dev", "cpus:1")))), 202, "")
+	w.answersWith(w.direct(agent, reserveOp(byOperator(reservedTo("dev", "cpus:1")))), 202, "")
 	m := first[*internalpb.CheckpointResourcesMessage](w, w.take(pidOf(1)))
 	if len(m.Resources) != 1 || m.Resources[0].GetRole() != "dev" || m.Resources[0].Reservation == nil {
 		t.Errorf("the agent is told to keep %v", m.Resources)
 	}
-	w.answersWith(w.operate(agent, reserveOp(byOperator(reservedTo("a/b", "cpus:1")))), 400, "Invalid RESERVE operation on agent "+agent+" at slave(1)@10.0.0.1:5051 (host1): Resource cpus(reservations: [(DYNAMIC,a/b)]):1 with reservation for hierarchical role 'a/b' cannot be reserved on an agent without HIERARCHICAL_ROLE capability")
+	w.answersWith(w.direct(agent, reserveOp(byOperator(reservedTo("a/b", "cpus:1")))), 400, "Invalid RESERVE operation on agent "+agent+" at slave(1)@10.0.0.1:5051 (host1): Resource cpus(reservations: [(DYNAMIC,a/b)]):1 with reservation for hierarchical role 'a/b' cannot be reserved on an agent without HIERARCHICAL_ROLE capability")
 }

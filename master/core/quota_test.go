@@ -139,7 +139,7 @@ func TestQuotaBelowWhatIsConsumed(t *testing.T) {
 	agent := w.addAgent(1, small)
 	f := w.subscribe(1, inRoles(frameworkInfo(), "dev"))
 	w.running(f, agent, "t", 1) // a cpu
-	w.operate(agent, reserveOp(byOperator(reservedTo("dev/a", "cpus:1"))))
+	w.direct(agent, reserveOp(byOperator(reservedTo("dev/a", "cpus:1"))))
 	consumed := w.c.consumed("dev")
 	a := w.updateQuota(false, quotaConfig("dev", "", "cpus:1"))
 	w.answersWith(a, 400, "Invalid QuotaConfig: Role 'dev' is already consuming '"+consumed.String()+"'; this is more than the requested limits 'cpus:1' (use 'force' flag to bypass this check)")
