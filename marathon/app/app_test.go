@@ -164,6 +164,7 @@ func TestBadDefinitionsGetTheOriginalsTexts(t *testing.T) {
 		{`{"id":"/a","cmd":"x"}`, []Violation{{"/", "must not be an empty string"}}},
 		{`{"id":"/a","cmd":""}`, []Violation{{"", read}, {"/cmd", "error.minLength"}}},
 		{`{"id":"/a/restart","cmd":"sleep 1"}`, []Violation{{"/id", "must not end with any of the following reserved keywords: restart, tasks, versions, ., .."}}},
+		{`{"id":"` + strings.Repeat("/a", 257) + `","cmd":"sleep 1"}`, []Violation{{"/id", "must not have more than 256 path elements"}}},
 		{`{"id":"/","cmd":"sleep 1"}`, []Violation{{"/id", "Path must contain at least one path element"}, {"/", "must not be root"}}},
 		{`{"id":"/a","cmd":"sleep 1","ports":[8080,8080]}`, []Violation{{"/", "ports must be unique"}}},
 		{`{"id":"/a","cmd":"sleep 1","ports":[80],"portDefinitions":[{"port":81}]}`, []Violation{{"/", "cannot specify both ports and port definitions"}}},

@@ -87,8 +87,18 @@ func ValidSegments(raw string) bool {
 	return true
 }
 
+// maxPathElements bounds how deep a tree can be: the work for a change grows with the square
+// of it.
+const maxPathElements = 256
+
+// Depth judges how deep a path is.
+func (r *Rules) Depth(at id.Path, path string) {
+	r.Must(at.Depth() <= maxPathElements, path, "must not have more than "+strconv.Itoa(maxPathElements)+" path elements")
+}
+
 // PathID judges an id or dependency, relative or absolute (state/PathId.scala, pathIdValidator).
 func (r *Rules) PathID(raw, path string) {
+	r.Depth(id.Resolve(raw, id.Root), path)
 	r.Must(ValidSegments(raw), path, badSegment)
 	trimmed := strings.TrimRight(raw, "/")
 	last := trimmed[strings.LastIndexByte(trimmed, '/')+1:]
@@ -99,8 +109,10 @@ func (r *Rules) PathID(raw, path string) {
 // ChildOf judges that an id, taken relative to base, is directly below it
 // (state/PathId.scala, validPathWithBase).
 func (r *Rules) ChildOf(raw string, base id.Path, path string) {
+	at := id.Resolve(raw, base)
+	r.Depth(at, path)
 	r.Must(ValidSegments(raw), path, badSegment)
-	r.Must(id.Resolve(raw, base).Parent() == base, path, "Identifier is not child of '"+base.String()+"'")
+	r.Must(at.Parent() == base, path, "Identifier is not child of '"+base.String()+"'")
 }
 
 // acceptedRoles judges the elements of acceptedResourceRoles (state/ResourceRole.scala).

@@ -224,6 +224,7 @@ func (d *Definition) rules(rules *app.Rules, base id.Path, root *Root, modifies 
 	rules.Must(d.ScaleBy == nil || given == 1, "/scaleBy", alone)
 	if d.ID != nil {
 		rules.PathID(*d.ID, "/id")
+		rules.Depth(at, "/id")
 	}
 	for i, definition := range d.Apps {
 		var inner app.Rules

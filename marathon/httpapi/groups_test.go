@@ -1,6 +1,29 @@
 package httpapi
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
+
+// A tree so deep that every change takes seconds would stop everybody's changes.
+func TestIDsHaveAnEnd(t *testing.T) {
+	a := start(t, nil)
+	deep := strings.Repeat("/a", 257)
+	for _, request := range [][3]string{
+		{"PUT", "/v2/groups" + deep, `{}`},
+		{"POST", "/v2/groups" + deep, `{}`},
+		{"POST", "/v2/groups", `{"id":"` + deep + `"}`},
+		{"PUT", "/v2/groups/g", `{"groups":[{"id":"` + deep[1:] + `"}]}`},
+		{"PUT", "/v2/groups" + deep[:512], `{"apps":[{"id":"b","cmd":"sleep 1"}]}`},
+		{"PUT", "/v2/apps" + deep, `{"cmd":"sleep 1"}`},
+		{"POST", "/v2/apps", `{"id":"` + deep + `","cmd":"sleep 1"}`},
+	} {
+		r := a.do(request[0], request[1], request[2])
+		if body := r.body; r.StatusCode != 422 || !strings.Contains(body, "must not have more than 256 path elements") {
+			t.Errorf("%s %.20s %.30s: status %d, %.300s", request[0], request[1], request[2], r.StatusCode, body)
+		}
+	}
+}
 
 func TestGroups(t *testing.T) {
 	a := start(t, nil)
