@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -47,16 +49,24 @@ func startPieces(t *testing.T) *pieces {
 }
 
 // freePorts returns three ports that were free a moment ago. The pieces are
-// restarted on the same port, so they can't pick one themselves.
+// restarted on the same port, so they can't pick one themselves; nor can the kernel, which
+// would give the port of a dead daemon to a connection that somebody makes meanwhile.
 func freePorts(t *testing.T) (ports [3]int) {
 	t.Helper()
 	for i := range ports {
-		ln, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
+		for ports[i] == 0 {
+			// Below what the kernel gives to connections and what the agent gives to tasks.
+			port := 20000 + rand.IntN(11000)
+			ln, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(port))
+			if errors.Is(err, syscall.EADDRINUSE) {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			ports[i] = port
 		}
-		defer ln.Close()
-		ports[i] = ln.Addr().(*net.TCPAddr).Port
 	}
 	return ports
 }
