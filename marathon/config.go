@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"stoa/internal/store"
+	"stoa/marathon/level"
 )
 
 // Config is everything Marathon needs to run. Names in parentheses are the flags of the
@@ -150,6 +151,9 @@ type Config struct {
 	// EventStreamMaxOutstanding is how many events may wait for one subscriber before
 	// its stream is closed (--event_stream_max_outstanding_messages).
 	EventStreamMaxOutstanding int
+	// Level is the release for whose clients answers and events are written
+	// (--api_compat_level); requests of all releases are understood at every level.
+	Level level.Level
 	// EventCallbacks POSTs every event to the URLs of /v2/eventSubscriptions, as releases
 	// up to 1.4 did (--event_subscriber http_callback).
 	EventCallbacks bool

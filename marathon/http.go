@@ -31,6 +31,7 @@ func (s *Service) handler() http.Handler {
 			Features:              cfg.Features,
 			SanitizeAcceptedRoles: deprecated("sanitize_accepted_resource_roles"),
 		},
+		Level:             cfg.Level,
 		MesosRole:         cfg.MesosRole,
 		Credentials:       cfg.HTTPCredentials,
 		Realm:             cfg.HTTPRealm,

@@ -107,6 +107,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	}
 	s.core = core.New(s.settings(), state, now())
 	s.bus = event.NewBus(cfg.EventStreamMaxOutstanding, now)
+	s.bus.Level = cfg.Level
 	s.checker = health.New(cfg.MaxConcurrentHealthChecks, s.healthResult, s.readinessResult)
 	client := schedclient.Config{
 		Masters:   cfg.Masters,

@@ -12,6 +12,7 @@ import (
 	"stoa/internal/flags"
 	"stoa/internal/store"
 	"stoa/marathon"
+	"stoa/marathon/level"
 )
 
 func runMarathon(ctx context.Context, p process) error {
@@ -69,6 +70,7 @@ func openStore(dir, name string) (*store.File, error) {
 }
 
 func marathonConfig(v *flags.Values, st store.Store, ln net.Listener, log *logging) (marathon.Config, error) {
+	var err error
 	c := marathon.DefaultConfig()
 	c.Store, c.Listener, c.Logger = st, ln, log.Logger
 	c.LogLevel = log.level
@@ -137,6 +139,9 @@ func marathonConfig(v *flags.Values, st store.Store, ln net.Listener, log *loggi
 	c.MaxApps = v.Int("max_apps")
 	c.MaxVersions = v.Int("zk_max_versions")
 	c.EventStreamMaxOutstanding = v.Int("event_stream_max_outstanding_messages")
+	if c.Level, err = level.Parse(v.String("api_compat_level")); err != nil {
+		return c, fmt.Errorf("--api_compat_level: %w", err)
+	}
 	if subscriber := v.String("event_subscriber"); subscriber != "" {
 		if subscriber != "http_callback" {
 			return c, fmt.Errorf("--event_subscriber=%s: the only event subscriber is http_callback", subscriber)

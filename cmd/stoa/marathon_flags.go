@@ -8,6 +8,7 @@ func marathonFlags() *flags.Table {
 	return &flags.Table{Program: "marathon", EnvPrefix: "MARATHON_", Flags: []flags.Flag{
 		{Name: "accepted_resource_roles_default_behavior", Kind: flags.String, Default: "any", Help: "Resources an app takes when it does not say; any, unreserved or reserved."},
 		{Name: "access_control_allow_origin", Kind: flags.String, NoDefault: true, Help: "Origins that browsers may call from, comma separated."},
+		{Name: "api_compat_level", Kind: flags.String, NoDefault: true, Help: "Release for whose clients answers and events are written, 0.8 to 1.10; the last one when unset."},
 		{Name: "app_info_module_execution_context_size", Kind: flags.Int, Default: "8", Help: "Accepted for old configurations."},
 		{Name: "artifact_store", Kind: flags.String, NoDefault: true, Gone: "the artifact API was removed"},
 		{Name: "assets_path", Kind: flags.Path, NoDefault: true, Help: "Accepted for old configurations."},

@@ -145,6 +145,10 @@ func TestALoneMarathonWithCallbacksAnswersLikeTheOriginal(t *testing.T) {
 	loneMarathon(t, "callbacks", "--event_subscriber=http_callback")
 }
 
+func TestALoneMarathonForClientsOf14AnswersLikeTheOriginal(t *testing.T) {
+	loneMarathon(t, "level-1.4", "--api_compat_level=1.4")
+}
+
 // loneMarathon replays the scenarios that need one thing against a Marathon without a
 // master that was started with the flags for it.
 func loneMarathon(t *testing.T, need string, flags ...string) {

@@ -3,13 +3,19 @@ package app
 import (
 	"time"
 
+	"stoa/marathon/level"
 	"stoa/marathon/playjson"
 )
 
 // Append writes the app as clients see it (App of app.raml): its version info is left out
 // when it is not full.
 func (a *App) Append(dst []byte, style playjson.Style) []byte {
-	w := playjson.Writer{Buf: dst, Style: style}
+	return a.AppendAt(dst, style, level.Present)
+}
+
+// AppendAt writes the app as clients of a release see it.
+func (a *App) AppendAt(dst []byte, style playjson.Style, at level.Level) []byte {
+	w := playjson.Writer{Buf: dst, Style: style, Level: at}
 	w.BeginObject()
 	a.WriteFields(&w)
 	w.EndObject()
@@ -19,6 +25,10 @@ func (a *App) Append(dst []byte, style playjson.Style) []byte {
 // WriteFields writes the keys of the app into an object that has been opened, so that the
 // caller can add those of AppInfo.
 func (a *App) WriteFields(w *playjson.Writer) {
+	if w.Level.Before(level.V1_5) {
+		a.writeOld(w)
+		return
+	}
 	w.StringField("id", a.ID.String())
 	if len(a.AcceptedResourceRoles) > 0 {
 		w.StringsField("acceptedResourceRoles", a.AcceptedResourceRoles)
@@ -41,9 +51,9 @@ func (a *App) WriteFields(w *playjson.Writer) {
 		w.EndArray()
 	}
 	w.DoubleField("disk", a.Resources.Disk)
-	a.writeEnv(w)
+	a.writeEnv(w, false)
 	w.StringField("executor", a.Executor)
-	if resources := a.ExecutorResources; resources != nil {
+	if resources := a.ExecutorResources; resources != nil && !w.Level.Before(level.V1_6) {
 		w.Key("executorResources")
 		w.BeginObject()
 		w.DoubleField("cpus", resources.CPUs)
@@ -51,7 +61,7 @@ func (a *App) WriteFields(w *playjson.Writer) {
 		w.DoubleField("disk", resources.Disk)
 		w.EndObject()
 	}
-	a.writeFetch(w)
+	a.writeFetch(w, false)
 	a.writeChecks(w)
 	w.IntField("instances", a.Instances)
 	writeLabels(w, "labels", a.Labels)
@@ -59,11 +69,13 @@ func (a *App) WriteFields(w *playjson.Writer) {
 	w.DoubleField("mem", a.Resources.Mem)
 	w.IntField("gpus", a.Resources.GPUs)
 	a.writeNetworks(w)
-	a.writeReadiness(w)
+	a.writeReadiness(w, false)
 	a.writeResidency(w)
-	a.writeLimits(w)
+	if !w.Level.Before(level.V1_10) {
+		a.writeLimits(w)
+	}
 	w.BoolField("requirePorts", a.RequirePorts)
-	a.writeSecrets(w)
+	a.writeSecrets(w, false)
 	if a.TaskKillGracePeriod != nil {
 		secondsField(w, "taskKillGracePeriodSeconds", *a.TaskKillGracePeriod)
 	}
@@ -74,19 +86,27 @@ func (a *App) WriteFields(w *playjson.Writer) {
 	w.EndObject()
 	optionalString(w, "user", a.User)
 	w.TimeField("version", a.Version())
-	if info := a.VersionInfo; info.Full {
-		w.Key("versionInfo")
-		w.BeginObject()
-		w.TimeField("lastScalingAt", info.LastScalingAt)
-		w.TimeField("lastConfigChangeAt", info.LastConfigChangeAt)
-		w.EndObject()
-	}
+	a.writeVersionInfo(w)
 	w.StringField("killSelection", string(a.KillSelection))
 	a.writeUnreachable(w)
 	if a.TTY != nil {
 		w.BoolField("tty", *a.TTY)
 	}
-	w.StringField("role", a.Role)
+	if !w.Level.Before(level.V1_9) {
+		w.StringField("role", a.Role)
+	}
+}
+
+func (a *App) writeVersionInfo(w *playjson.Writer) {
+	info := a.VersionInfo
+	if !info.Full {
+		return
+	}
+	w.Key("versionInfo")
+	w.BeginObject()
+	w.TimeField("lastScalingAt", info.LastScalingAt)
+	w.TimeField("lastConfigChangeAt", info.LastConfigChangeAt)
+	w.EndObject()
 }
 
 func secondsField(w *playjson.Writer, key string, d time.Duration) {
@@ -132,8 +152,8 @@ func writeConstraints(w *playjson.Writer, constraints []Constraint, always bool)
 	w.EndArray()
 }
 
-func (a *App) writeEnv(w *playjson.Writer) {
-	if len(a.Env) == 0 {
+func (a *App) writeEnv(w *playjson.Writer, always bool) {
+	if len(a.Env) == 0 && !always {
 		return
 	}
 	w.Key("env")
@@ -151,8 +171,8 @@ func (a *App) writeEnv(w *playjson.Writer) {
 	w.EndObject()
 }
 
-func (a *App) writeSecrets(w *playjson.Writer) {
-	if len(a.Secrets) == 0 {
+func (a *App) writeSecrets(w *playjson.Writer, always bool) {
+	if len(a.Secrets) == 0 && !always {
 		return
 	}
 	w.Key("secrets")
@@ -166,8 +186,8 @@ func (a *App) writeSecrets(w *playjson.Writer) {
 	w.EndObject()
 }
 
-func (a *App) writeFetch(w *playjson.Writer) {
-	if len(a.Fetch) == 0 {
+func (a *App) writeFetch(w *playjson.Writer, always bool) {
+	if len(a.Fetch) == 0 && !always {
 		return
 	}
 	w.Key("fetch")
@@ -222,11 +242,15 @@ func (a *App) writeResidency(w *playjson.Writer) {
 	if !a.IsResident() {
 		return
 	}
+	w.Key("residency")
+	a.writeResidencyValue(w)
+}
+
+func (a *App) writeResidencyValue(w *playjson.Writer) {
 	timeout := time.Hour
 	if !a.UnreachableStrategy.Disabled {
 		timeout = a.UnreachableStrategy.InactiveAfter
 	}
-	w.Key("residency")
 	w.BeginObject()
 	secondsField(w, "relaunchEscalationTimeoutSeconds", timeout)
 	w.StringField("taskLostBehavior", "WAIT_FOREVER")

@@ -1,6 +1,9 @@
 package app
 
-import "stoa/marathon/playjson"
+import (
+	"stoa/marathon/level"
+	"stoa/marathon/playjson"
+)
 
 func (a *App) writeChecks(w *playjson.Writer) {
 	if len(a.HealthChecks) > 0 {
@@ -11,7 +14,7 @@ func (a *App) writeChecks(w *playjson.Writer) {
 		}
 		w.EndArray()
 	}
-	if a.Check != nil {
+	if a.Check != nil && !w.Level.Before(level.V1_8) {
 		a.Check.write(w)
 	}
 }
@@ -78,8 +81,8 @@ func (c *Check) write(w *playjson.Writer) {
 	w.EndObject()
 }
 
-func (a *App) writeReadiness(w *playjson.Writer) {
-	if len(a.ReadinessChecks) == 0 {
+func (a *App) writeReadiness(w *playjson.Writer, always bool) {
+	if len(a.ReadinessChecks) == 0 && !always {
 		return
 	}
 	w.Key("readinessChecks")

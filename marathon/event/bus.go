@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"stoa/marathon/level"
 	"stoa/marathon/timestamp"
 )
 
@@ -16,6 +17,9 @@ type Encoded struct {
 // Bus hands events to subscribers. All methods may be called from any goroutine; the
 // order of Publish calls of one goroutine is kept for every subscriber.
 type Bus struct {
+	// Level is the release whose events are published; set it before anything else.
+	Level level.Level
+
 	outstanding int
 	now         func() time.Time
 
@@ -32,7 +36,7 @@ func NewBus(outstanding int, now func() time.Time) *Bus {
 }
 
 // Encode writes an event the way this bus's readers get it.
-func (b *Bus) Encode(e Event, at timestamp.Timestamp) []byte { return Encode(e, at) }
+func (b *Bus) Encode(e Event, at timestamp.Timestamp) []byte { return EncodeAt(e, at, b.Level).JSON }
 
 // Watch calls f with every event, in order. f must be quick and must not call the bus.
 // After stop has returned, f is not called any more.
@@ -56,19 +60,23 @@ func (b *Bus) Publish(e Event, at timestamp.Timestamp) {
 }
 
 func (b *Bus) publish(e Event, at timestamp.Timestamp) {
+	name := typeAt(e, b.Level)
+	if name == "" {
+		return
+	}
 	var encoded Encoded
 	if len(b.watchers) > 0 {
-		encoded = Encoded{Type: e.Type(), JSON: b.Encode(e, at)}
+		encoded = EncodeAt(e, at, b.Level)
 		for f := range b.watchers {
 			(*f)(encoded)
 		}
 	}
 	for s := range b.subscribers {
-		if s.accept != nil && !s.accept(e.Type()) {
+		if s.accept != nil && !s.accept(name) {
 			continue
 		}
 		if encoded.JSON == nil {
-			encoded = Encoded{Type: e.Type(), JSON: b.Encode(e, at)}
+			encoded = EncodeAt(e, at, b.Level)
 		}
 		select {
 		case s.events <- encoded:

@@ -11,7 +11,7 @@ import (
 	"stoa/marathon/deployment"
 	"stoa/marathon/id"
 	"stoa/marathon/instance"
-	"stoa/marathon/playjson"
+	"stoa/marathon/level"
 	"stoa/marathon/timestamp"
 )
 
@@ -26,11 +26,7 @@ type Event interface {
 
 // Encode writes the JSON of an event that came about at a time.
 func Encode(e Event, at timestamp.Timestamp) []byte {
-	w := &writer{playjson.Writer{Buf: make([]byte, 0, 512), Style: playjson.Play}}
-	w.BeginObject()
-	e.body(w, at)
-	w.EndObject()
-	return w.Buf
+	return EncodeAt(e, at, level.Present).JSON
 }
 
 // The names of the events.
@@ -76,7 +72,7 @@ func (e APIPost) body(w *writer, at timestamp.Timestamp) {
 	w.StringField("clientIp", e.ClientIP)
 	w.StringField("uri", e.URI)
 	w.Key("appDefinition")
-	w.Raw(e.Definition.Append(nil, playjson.Play))
+	w.Raw(e.Definition.AppendAt(nil, w.Style, w.Level))
 	w.trailer(e, at)
 }
 
@@ -191,7 +187,9 @@ func (DeploymentSuccess) Type() string { return TypeDeploymentSuccess }
 
 func (e DeploymentSuccess) body(w *writer, at timestamp.Timestamp) {
 	w.StringField("id", e.Plan.ID)
-	w.plan(e.Plan)
+	if !w.Level.Before(level.V0_11) {
+		w.plan(e.Plan)
+	}
 	w.trailer(e, at)
 }
 
@@ -206,9 +204,11 @@ func (DeploymentFailed) Type() string { return TypeDeploymentFailed }
 
 func (e DeploymentFailed) body(w *writer, at timestamp.Timestamp) {
 	w.StringField("id", e.Plan.ID)
-	w.plan(e.Plan)
+	if !w.Level.Before(level.V0_11) {
+		w.plan(e.Plan)
+	}
 	w.trailer(e, at)
-	if e.Reason != "" {
+	if e.Reason != "" && !w.Level.Before(level.V1_6) {
 		w.StringField("reason", e.Reason)
 	}
 }
@@ -248,14 +248,16 @@ func (e StatusUpdate) body(w *writer, at timestamp.Timestamp) {
 	w.StringField("message", e.Task.Status.GetMessage())
 	w.StringField("appId", string(e.Instance.AppID))
 	w.StringField("host", host)
-	w.Key("ipAddresses")
-	w.array(len(e.Task.Network.IPAddresses), func(i int) {
-		ip := e.Task.Network.IPAddresses[i]
-		w.BeginObject()
-		w.StringField("ipAddress", ip.Address)
-		w.StringField("protocol", ip.Protocol)
-		w.EndObject()
-	})
+	if !w.Level.Before(level.V0_14) {
+		w.Key("ipAddresses")
+		w.array(len(e.Task.Network.IPAddresses), func(i int) {
+			ip := e.Task.Network.IPAddresses[i]
+			w.BeginObject()
+			w.StringField("ipAddress", ip.Address)
+			w.StringField("protocol", ip.Protocol)
+			w.EndObject()
+		})
+	}
 	w.Key("ports")
 	w.array(len(e.Task.Network.HostPorts), func(i int) {
 		w.Int(int64(e.Task.Network.HostPorts[i]))
@@ -321,6 +323,13 @@ type UnknownInstanceTerminated struct {
 func (UnknownInstanceTerminated) Type() string { return TypeUnknownInstanceTerminated }
 
 func (e UnknownInstanceTerminated) body(w *writer, at timestamp.Timestamp) {
+	if w.Level.Before(level.V1_4) {
+		w.StringField("taskId", e.InstanceID)
+		w.StringField("appId", string(e.AppID))
+		w.StringField("taskStatus", e.Condition.MesosState())
+		w.trailer(e, at)
+		return
+	}
 	w.StringField("instanceId", e.InstanceID)
 	w.StringField("runSpecId", string(e.AppID))
 	w.StringField("condition", string(e.Condition))
@@ -340,6 +349,12 @@ func (AddHealthCheck) Type() string { return TypeAddHealthCheck }
 
 func (e AddHealthCheck) body(w *writer, at timestamp.Timestamp) {
 	w.StringField("appId", string(e.AppID))
+	if w.Level.Before(level.V1_5) {
+		w.TimeField("version", e.Version)
+		w.healthCheck(e.Check)
+		w.trailer(e, at)
+		return
+	}
 	w.StringField("eventType", e.Type())
 	w.healthCheck(e.Check)
 	w.TimeField("timestamp", at)
@@ -369,6 +384,12 @@ func (FailedHealthCheck) Type() string { return TypeFailedHealthCheck }
 
 func (e FailedHealthCheck) body(w *writer, at timestamp.Timestamp) {
 	w.StringField("appId", string(e.AppID))
+	if w.Level.Before(level.V1_5) {
+		w.StringField("taskId", e.InstanceID)
+		w.healthCheck(e.Check)
+		w.trailer(e, at)
+		return
+	}
 	w.StringField("eventType", e.Type())
 	w.healthCheck(e.Check)
 	// Upstream has kept the old key for what is an instance's id now.
@@ -389,7 +410,11 @@ func (HealthStatusChanged) Type() string { return TypeHealthStatusChanged }
 
 func (e HealthStatusChanged) body(w *writer, at timestamp.Timestamp) {
 	w.StringField("appId", string(e.AppID))
-	w.StringField("instanceId", e.InstanceID)
+	key := "instanceId"
+	if w.Level.Before(level.V1_4) {
+		key = "taskId"
+	}
+	w.StringField(key, e.InstanceID)
 	w.TimeField("version", e.Version)
 	w.BoolField("alive", e.Alive)
 	w.trailer(e, at)
@@ -412,7 +437,9 @@ func (e UnhealthyInstanceKill) body(w *writer, at timestamp.Timestamp) {
 	}
 	w.StringField("appId", string(e.Instance.AppID))
 	w.StringField("taskId", taskID)
-	w.StringField("instanceId", e.Instance.ID)
+	if !w.Level.Before(level.V1_4) {
+		w.StringField("instanceId", e.Instance.ID)
+	}
 	w.TimeField("version", e.Version)
 	w.StringField("reason", e.Reason)
 	w.StringField("host", e.Instance.Hostname())

@@ -5,6 +5,7 @@ import (
 
 	"stoa/marathon/app"
 	"stoa/marathon/deployment"
+	"stoa/marathon/level"
 	"stoa/marathon/playjson"
 	"stoa/marathon/timestamp"
 )
@@ -27,7 +28,7 @@ func (w *writer) array(n int, element func(int)) {
 
 // trailer ends most events.
 func (w *writer) trailer(e Event, at timestamp.Timestamp) {
-	w.StringField("eventType", e.Type())
+	w.StringField("eventType", typeAt(e, w.Level))
 	w.TimeField("timestamp", at)
 }
 
@@ -46,7 +47,11 @@ func (w *writer) step(s deployment.Step) {
 	w.Key("actions")
 	w.array(len(s.Actions), func(i int) {
 		w.BeginObject()
-		w.StringField("action", string(s.Actions[i].Kind))
+		key := "action"
+		if w.Level.Before(level.V1_1_2) {
+			key = "type"
+		}
+		w.StringField(key, string(s.Actions[i].Kind))
 		w.StringField("app", string(s.Actions[i].App.ID))
 		w.EndObject()
 	})
@@ -62,6 +67,10 @@ func (w *writer) healthCheck(h app.HealthCheck) {
 	if h.Protocol.ByMarathon() {
 		// Such checks have no delay of their own; the API shows the default.
 		h.Delay = 15 * time.Second
+	}
+	if w.Level.Before(level.V1_5) {
+		h.WriteOld(&w.Writer)
+		return
 	}
 	h.Write(&w.Writer)
 }

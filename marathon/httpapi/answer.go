@@ -13,6 +13,7 @@ import (
 	"stoa/internal/httpd"
 	"stoa/marathon/app"
 	"stoa/marathon/id"
+	"stoa/marathon/level"
 	"stoa/marathon/playjson"
 	"stoa/marathon/timestamp"
 )
@@ -40,7 +41,7 @@ func noGroup(groupID id.Path) error {
 // fail answers with what the original's exception mapper makes of an error
 // (api/MarathonExceptionMapper.scala).
 func (s *server) fail(c *gin.Context, err error) {
-	if c.Writer.Written() {
+	if c.Writer.Written() || s.failOld(c, err) {
 		return
 	}
 	var (
@@ -109,7 +110,11 @@ func messageOnly(c *gin.Context, status int, message string) {
 }
 
 // messageAndNothing answers {"message":…,"details":[]}, as resources do by themselves.
-func messageAndNothing(c *gin.Context, status int, message string) error {
+func (s *server) messageAndNothing(c *gin.Context, status int, message string) error {
+	if s.Level.Before(level.Jackson) {
+		messageOnly(c, status, message)
+		return nil
+	}
 	withDetails(c, status, message, func(w *playjson.Writer) { w.BeginArray(); w.EndArray() })
 	return nil
 }
@@ -164,9 +169,9 @@ const largestKept = 64 << 20
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // newDocument begins a document in the style of REST answers; answer ends its life.
-func newDocument() *playjson.Writer {
+func (s *server) newDocument() *playjson.Writer {
 	buffer, _ := buffers.Get().(*[]byte)
-	return &playjson.Writer{Buf: (*buffer)[:0]}
+	return &playjson.Writer{Buf: (*buffer)[:0], Style: playjson.StyleAt(s.Level, playjson.Jackson), Level: s.Level}
 }
 
 // answer sends a document with 200. Its buffer must not be used any more.
@@ -183,11 +188,16 @@ func answerWith(c *gin.Context, status int, w *playjson.Writer) error {
 const deploymentHeader = "Marathon-Deployment-Id"
 
 // deployed answers with a DeploymentResult.
-func deployed(c *gin.Context, status int, result Deployed) error {
+func (s *server) deployed(c *gin.Context, status int, result Deployed) error {
 	var w playjson.Writer
 	w.BeginObject()
-	w.StringField("deploymentId", result.DeploymentID)
-	w.TimeField("version", result.Version)
+	if s.Level.Before(level.Jackson) {
+		w.TimeField("version", result.Version)
+		w.StringField("deploymentId", result.DeploymentID)
+	} else {
+		w.StringField("deploymentId", result.DeploymentID)
+		w.TimeField("version", result.Version)
+	}
 	w.EndObject()
 	setDeployment(c, result)
 	httpd.Bytes(c, status, httpd.TypeJSON, w.Buf)

@@ -8,6 +8,7 @@ import (
 	"stoa/marathon/app"
 	"stoa/marathon/id"
 	"stoa/marathon/instance"
+	"stoa/marathon/level"
 	"stoa/marathon/playjson"
 	"stoa/marathon/timestamp"
 )
@@ -106,6 +107,8 @@ func (info *appInfo) write(w *playjson.Writer, a *app.App) {
 	if failure := info.view.Failures[a.ID]; failure != nil && info.embeds&embedFailure != 0 {
 		w.Key("lastTaskFailure")
 		failure.write(w)
+	} else if info.embeds&embedFailure != 0 && w.Level.Before(level.V0_11) {
+		nullString(w, "lastTaskFailure", "")
 	}
 	if info.embeds&embedStats != 0 {
 		info.writeStats(w, a, instances)

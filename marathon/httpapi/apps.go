@@ -21,7 +21,7 @@ func (s *server) listApps(c *gin.Context) error {
 	}
 	embeds := appEmbeds(c.QueryArray("embed")) | embedCounts | embedDeployments
 	info := s.newAppInfo(embeds)
-	w := newDocument()
+	w := s.newDocument()
 	w.BeginObject()
 	w.Key("apps")
 	w.BeginArray()
@@ -68,12 +68,12 @@ func filters(c *gin.Context) (func(*app.App) bool, error) {
 func (s *server) showApp(c *gin.Context, raw string) error {
 	embeds := appEmbeds(c.QueryArray("embed")) | embedCounts | embedTasks | embedFailure | embedDeployments
 	info := s.newAppInfo(embeds)
-	w := newDocument()
+	w := s.newDocument()
 	w.BeginObject()
 	if groupID, ok := wildcard(raw); ok {
 		found := info.view.Root.Find(groupID)
 		if found == nil {
-			return messageAndNothing(c, http.StatusNotFound, noGroup(groupID).Error())
+			return s.messageAndNothing(c, http.StatusNotFound, noGroup(groupID).Error())
 		}
 		w.AnyKey("*")
 		w.BeginArray()
@@ -85,7 +85,7 @@ func (s *server) showApp(c *gin.Context, raw string) error {
 		appID := resolve(raw)
 		a := info.view.Root.App(appID)
 		if a == nil {
-			return messageAndNothing(c, http.StatusNotFound, noApp(appID).Error())
+			return s.messageAndNothing(c, http.StatusNotFound, noApp(appID).Error())
 		}
 		w.Key("app")
 		info.write(w, a)
@@ -122,7 +122,7 @@ func (s *server) createApp(c *gin.Context) error {
 	}
 	// The answer shows the app as it was sent: service ports are assigned later on.
 	fresh = fresh.WithVersionInfo(app.OnlyVersion(result.Version))
-	w := newDocument()
+	w := s.newDocument()
 	w.BeginObject()
 	fresh.WriteFields(w)
 	taskCounts{}.write(w)
@@ -148,7 +148,7 @@ func (s *server) deleteApp(c *gin.Context, raw string) error {
 	if err != nil {
 		return err
 	}
-	return deployed(c, http.StatusOK, result)
+	return s.deployed(c, http.StatusOK, result)
 }
 
 // restartApp is POST /v2/apps/{id}/restart.
@@ -165,20 +165,20 @@ func (s *server) restartApp(c *gin.Context, raw string) error {
 	if err != nil {
 		return err
 	}
-	return deployed(c, http.StatusOK, result)
+	return s.deployed(c, http.StatusOK, result)
 }
 
 // appVersions is GET /v2/apps/{id}/versions.
 func (s *server) appVersions(c *gin.Context, raw string) error {
 	appID := resolve(raw)
 	if s.Backend.Snapshot().Root.App(appID) == nil {
-		return messageAndNothing(c, http.StatusNotFound, noApp(appID).Error())
+		return s.messageAndNothing(c, http.StatusNotFound, noApp(appID).Error())
 	}
 	versions, err := s.Backend.AppVersions(c.Request.Context(), appID)
 	if err != nil {
 		return err
 	}
-	w := newDocument()
+	w := s.newDocument()
 	w.BeginObject()
 	w.Key("versions")
 	writeTimes(w, versions)
@@ -198,9 +198,9 @@ func (s *server) appVersion(c *gin.Context, raw, rawVersion string) error {
 		return err
 	}
 	if found == nil {
-		return messageAndNothing(c, http.StatusNotFound, noApp(appID).Error()+" in version "+version.String())
+		return s.messageAndNothing(c, http.StatusNotFound, noApp(appID).Error()+" in version "+version.String())
 	}
-	return answer(c, &playjson.Writer{Buf: found.Append(nil, playjson.Jackson)})
+	return answer(c, &playjson.Writer{Buf: found.AppendAt(nil, playjson.StyleAt(s.Level, playjson.Jackson), s.Level)})
 }
 
 func writeTimes(w *playjson.Writer, times []timestamp.Timestamp) {

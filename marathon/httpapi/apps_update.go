@@ -95,10 +95,10 @@ func (s *server) changeApp(c *gin.Context, raw string, partial, create bool) err
 		s.Backend.PublishAPIPost(remote(c), c.Request.URL.EscapedPath(), target)
 	}
 	if existed {
-		return deployed(c, http.StatusOK, result)
+		return s.deployed(c, http.StatusOK, result)
 	}
 	setLocation(c, u.id.String())
-	return deployed(c, http.StatusCreated, result)
+	return s.deployed(c, http.StatusCreated, result)
 }
 
 // read takes the definition of one app, whose id is that of the URL.
@@ -181,7 +181,7 @@ func (s *server) changeApps(c *gin.Context, partial, create bool) error {
 	if err != nil {
 		return err
 	}
-	return deployed(c, http.StatusOK, result)
+	return s.deployed(c, http.StatusOK, result)
 }
 
 func (s *server) readUpdates(document *playjson.Value, partial, create, force bool) ([]*update, error) {

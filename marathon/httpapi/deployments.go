@@ -6,13 +6,14 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"stoa/internal/httpd"
+	"stoa/marathon/level"
 	"stoa/marathon/playjson"
 )
 
 // deployments is GET /v2/deployments (raml/DeploymentPlanConversion.scala).
 func (s *server) deployments(c *gin.Context) error {
 	view := s.Backend.Snapshot()
-	w := newDocument()
+	w := s.newDocument()
 	w.BeginArray()
 	for i := range view.Deployments {
 		view.Deployments[i].write(w)
@@ -24,8 +25,11 @@ func (s *server) deployments(c *gin.Context) error {
 func (d *Deployment) write(w *playjson.Writer) {
 	w.BeginObject()
 	w.StringField("id", d.ID)
-	w.Key("steps")
-	writeSteps(w, d.Steps)
+	old := w.Level.Before(level.V1_5)
+	if !old {
+		w.Key("steps")
+		writeSteps(w, d.Steps)
+	}
 	w.TimeField("version", d.Version)
 	w.Key("affectedApps")
 	w.BeginArray()
@@ -33,17 +37,25 @@ func (d *Deployment) write(w *playjson.Writer) {
 		w.String(appID.String())
 	}
 	w.EndArray()
-	w.Key("affectedPods")
-	w.BeginArray()
-	w.EndArray()
+	if !w.Level.Before(level.V1_4) {
+		w.Key("affectedPods")
+		w.BeginArray()
+		w.EndArray()
+	}
+	if old {
+		w.Key("steps")
+		writeSteps(w, d.Steps)
+	}
 	w.Key("currentActions")
 	w.BeginArray()
 	if d.CurrentStep > 0 && d.CurrentStep <= len(d.Steps) {
 		for _, action := range d.Steps[d.CurrentStep-1].Actions {
 			w.BeginObject()
 			action.writeFields(w)
-			w.Key("readinessCheckResults")
-			writeReadiness(w, d.Readiness[action.AppID])
+			if !w.Level.Before(level.V1_1) {
+				w.Key("readinessCheckResults")
+				writeReadiness(w, d.Readiness[action.AppID])
+			}
 			w.EndObject()
 		}
 	}
@@ -61,16 +73,27 @@ func (a Action) writeFields(w *playjson.Writer) {
 func writeSteps(w *playjson.Writer, steps []Step) {
 	w.BeginArray()
 	for _, step := range steps {
-		w.BeginObject()
-		w.Key("actions")
+		// Steps were plain lists of actions once.
+		named := !w.Level.Before(level.V1_0)
+		if named {
+			w.BeginObject()
+			w.Key("actions")
+		}
 		w.BeginArray()
 		for _, action := range step.Actions {
 			w.BeginObject()
-			action.writeFields(w)
+			if named && w.Level.Before(level.V1_1_2) {
+				w.StringField("type", action.Kind)
+				w.StringField("app", action.AppID.String())
+			} else {
+				action.writeFields(w)
+			}
 			w.EndObject()
 		}
 		w.EndArray()
-		w.EndObject()
+		if named {
+			w.EndObject()
+		}
 	}
 	w.EndArray()
 }
@@ -83,11 +106,11 @@ func (s *server) deleteDeployment(c *gin.Context, deploymentID string) error {
 	case err != nil:
 		return err
 	case !found:
-		return messageAndNothing(c, http.StatusNotFound, "DeploymentPlan "+deploymentID+" does not exist")
+		return s.messageAndNothing(c, http.StatusNotFound, "DeploymentPlan "+deploymentID+" does not exist")
 	case force:
 		httpd.Empty(c, http.StatusAccepted)
 		return nil
 	default:
-		return deployed(c, http.StatusOK, result)
+		return s.deployed(c, http.StatusOK, result)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"stoa/marathon/level"
 )
 
 // noEvents answers methods that the event stream does not have.
@@ -74,7 +76,12 @@ func (s *server) stream(c *gin.Context, subscription Subscription) {
 			if !open {
 				return
 			}
-			if !send("event: " + event.Type + "\r\ndata: " + string(event.JSON) + "\r\n\r\n") {
+			name := "event: " + event.Type + "\r\n"
+			if s.Level.Before(level.V0_11) {
+				// Frames had no names then.
+				name = ""
+			}
+			if !send(name + "data: " + string(event.JSON) + "\r\n\r\n") {
 				return
 			}
 		case <-heartbeat.C:

@@ -56,9 +56,9 @@ func (s *server) readGroup(c *gin.Context, raw string) error {
 	info := s.newAppInfo(embeds.app)
 	found := info.view.Root.Find(groupID)
 	if found == nil {
-		return messageAndNothing(c, http.StatusNotFound, noGroup(groupID).Error())
+		return s.messageAndNothing(c, http.StatusNotFound, noGroup(groupID).Error())
 	}
-	w := newDocument()
+	w := s.newDocument()
 	writeGroup(w, found, embeds, info)
 	return answer(c, w)
 }
@@ -101,7 +101,7 @@ func writeGroup(w *playjson.Writer, g *group.Group, embeds groupEmbeds, info *ap
 // groupApps is GET /v2/groups/{id}/apps; an unknown group has none.
 func (s *server) groupApps(c *gin.Context, groupID id.Path) error {
 	info := s.newAppInfo(readGroupEmbeds(c).app)
-	w := newDocument()
+	w := s.newDocument()
 	w.BeginArray()
 	if found := info.view.Root.Find(groupID); found != nil {
 		for _, a := range found.SortedApps() {
@@ -116,7 +116,7 @@ func (s *server) groupApps(c *gin.Context, groupID id.Path) error {
 // group is there, newest first.
 func (s *server) groupVersions(c *gin.Context, groupID id.Path) error {
 	if s.Backend.Snapshot().Root.Find(groupID) == nil {
-		return messageAndNothing(c, http.StatusNotFound, noGroup(groupID).Error())
+		return s.messageAndNothing(c, http.StatusNotFound, noGroup(groupID).Error())
 	}
 	versions, err := s.Backend.RootVersions(c.Request.Context())
 	if err != nil {
@@ -132,7 +132,7 @@ func (s *server) groupVersions(c *gin.Context, groupID id.Path) error {
 			present = append(present, version)
 		}
 	}
-	w := newDocument()
+	w := s.newDocument()
 	writeTimes(w, present)
 	return answer(c, w)
 }
@@ -148,10 +148,10 @@ func (s *server) groupVersion(c *gin.Context, groupID id.Path, rawVersion string
 		return err
 	}
 	if found == nil {
-		return messageAndNothing(c, http.StatusNotFound, noGroup(groupID).Error())
+		return s.messageAndNothing(c, http.StatusNotFound, noGroup(groupID).Error())
 	}
 	embeds := readGroupEmbeds(c)
-	w := newDocument()
+	w := s.newDocument()
 	writeGroup(w, found, embeds, &appInfo{view: &View{}, now: s.Now()})
 	return answer(c, w)
 }
@@ -237,7 +237,7 @@ func (s *server) createGroup(c *gin.Context, raw string) error {
 		return err
 	}
 	setLocation(c, change.at.String())
-	return deployed(c, http.StatusCreated, result)
+	return s.deployed(c, http.StatusCreated, result)
 }
 
 func (s *server) groupOptions(c *gin.Context, raw string) UpdateOptions {
@@ -255,7 +255,7 @@ func (s *server) putGroup(c *gin.Context, raw string) error {
 		if err != nil {
 			return err
 		}
-		w := newDocument()
+		w := s.newDocument()
 		w.BeginObject()
 		w.Key("steps")
 		writeSteps(w, steps)
@@ -266,7 +266,7 @@ func (s *server) putGroup(c *gin.Context, raw string) error {
 	if err != nil {
 		return err
 	}
-	return deployed(c, http.StatusOK, result)
+	return s.deployed(c, http.StatusOK, result)
 }
 
 // patchGroup is PATCH /v2/groups/{id}: only enforceRole, without a deployment.
@@ -292,7 +292,7 @@ func (s *server) patchGroup(c *gin.Context, raw string) error {
 		return err
 	}
 	if !found {
-		return messageAndNothing(c, http.StatusNotFound, noGroup(groupID).Error())
+		return s.messageAndNothing(c, http.StatusNotFound, noGroup(groupID).Error())
 	}
 	httpd.Empty(c, http.StatusOK)
 	return nil
@@ -311,7 +311,7 @@ func (s *server) deleteGroup(c *gin.Context, raw string) error {
 	if err != nil {
 		return err
 	}
-	return deployed(c, http.StatusOK, result)
+	return s.deployed(c, http.StatusOK, result)
 }
 
 // affected are the apps that a deployment touches, in the order of its steps.

@@ -183,9 +183,9 @@ func (s *server) writeConfig(w *playjson.Writer, view *View) {
 func (s *server) leader(c *gin.Context) error {
 	leader := s.Backend.Snapshot().Leader
 	if leader == "" {
-		return messageAndNothing(c, http.StatusNotFound, "There is no leader")
+		return s.messageAndNothing(c, http.StatusNotFound, "There is no leader")
 	}
-	w := newDocument()
+	w := s.newDocument()
 	w.BeginObject()
 	w.StringField("leader", leader)
 	w.EndObject()
@@ -195,7 +195,7 @@ func (s *server) leader(c *gin.Context) error {
 // abdicate is DELETE /v2/leader.
 func (s *server) abdicate(c *gin.Context) error {
 	if !s.Backend.Snapshot().Elected {
-		return messageAndNothing(c, http.StatusNotFound, "There is no leader")
+		return s.messageAndNothing(c, http.StatusNotFound, "There is no leader")
 	}
 	for _, parameter := range [...]string{"backup", "restore"} {
 		if c.Query(parameter) != "" {
@@ -205,7 +205,7 @@ func (s *server) abdicate(c *gin.Context) error {
 	if err := s.Backend.Abdicate(c.Request.Context()); err != nil {
 		return err
 	}
-	return messageAndNothing(c, http.StatusOK, "Leadership abdicated")
+	return s.messageAndNothing(c, http.StatusOK, "Leadership abdicated")
 }
 
 // plugins is GET /v2/plugins: there are none.
@@ -222,7 +222,7 @@ func (s *server) plugins(c *gin.Context) error {
 func (s *server) unknownPlugin(path string) *resource {
 	name, _, _ := strings.Cut(path, "/")
 	missing := func(c *gin.Context) error {
-		return messageAndNothing(c, http.StatusNotFound, "No plugin with this pluginId: "+name)
+		return s.messageAndNothing(c, http.StatusNotFound, "No plugin with this pluginId: "+name)
 	}
 	return &resource{otherwise: missing, anyType: true, anyAnswer: true}
 }

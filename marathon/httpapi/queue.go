@@ -22,7 +22,7 @@ func (s *server) queue(c *gin.Context) error {
 	items = slices.SortedFunc(slices.Values(items), func(a, b QueueItem) int { return id.Compare(a.App.ID, b.App.ID) })
 	unused := slices.Contains(c.QueryArray("embed"), "lastUnusedOffers")
 	now := timestamp.Of(s.Now())
-	w := newDocument()
+	w := s.newDocument()
 	w.BeginObject()
 	w.Key("queue")
 	w.BeginArray()
@@ -167,7 +167,7 @@ func (s *server) resetDelay(c *gin.Context, raw string) error {
 		return err
 	}
 	if !found {
-		return messageAndNothing(c, http.StatusNotFound, "Application "+appID.String()+" not found in tasks queue.")
+		return s.messageAndNothing(c, http.StatusNotFound, "Application "+appID.String()+" not found in tasks queue.")
 	}
 	httpd.Empty(c, http.StatusNoContent)
 	return nil

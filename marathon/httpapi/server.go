@@ -14,6 +14,7 @@ import (
 	"stoa/internal/httpd"
 	"stoa/marathon/app"
 	"stoa/marathon/group"
+	"stoa/marathon/level"
 )
 
 // Options are everything the API needs. Names in parentheses are the original's flags.
@@ -31,6 +32,8 @@ type Options struct {
 	LeaderURL string
 	// App holds what definitions are completed and judged by; its Roles are ignored.
 	App app.Settings
+	// Level is the release whose shapes answers have (--api_compat_level).
+	Level level.Level
 	// MesosRole is the role of apps that name none; "" is "*" (--mesos_role).
 	MesosRole string
 	// Credentials is user:password of HTTP basic authentication; "" is none (--http_credentials).

@@ -43,7 +43,7 @@ func (s *server) subscriptions() *resource {
 }
 
 func (s *server) listSubscribers(c *gin.Context) error {
-	w := newDocument()
+	w := s.newDocument()
 	w.BeginObject()
 	w.StringsField("callbackUrls", s.Callbacks.Subscribers())
 	w.EndObject()

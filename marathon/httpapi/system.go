@@ -70,7 +70,7 @@ func (s *server) gauges() []gauge {
 
 // metrics is GET /metrics (raml/MetricsConversion.scala).
 func (s *server) metrics(c *gin.Context) error {
-	w := newDocument()
+	w := s.newDocument()
 	w.BeginObject()
 	w.StringField("version", "4.0.0")
 	for _, kind := range [...]string{"counters", "gauges", "histograms", "meters", "timers"} {
@@ -93,7 +93,7 @@ func (s *server) metrics(c *gin.Context) error {
 // prometheus is GET /metrics/prometheus.
 func (s *server) prometheus(c *gin.Context) error {
 	if !s.PrometheusMetrics {
-		return messageAndNothing(c, http.StatusNotFound, "Prometheus reporter is disabled")
+		return s.messageAndNothing(c, http.StatusNotFound, "Prometheus reporter is disabled")
 	}
 	var text strings.Builder
 	for _, g := range s.gauges() {
@@ -159,7 +159,7 @@ func (s *server) changeLogger(c *gin.Context) error {
 	if limited {
 		time.AfterFunc(time.Duration(seconds)*time.Second, func() { s.LogLevel.Set(before) })
 	}
-	w := newDocument()
+	w := s.newDocument()
 	w.BeginObject()
 	w.StringField("level", level)
 	w.StringField("logger", logger)

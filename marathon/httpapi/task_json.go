@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"stoa/marathon/instance"
+	"stoa/marathon/level"
 	"stoa/marathon/playjson"
 	"stoa/marathon/timestamp"
 )
@@ -13,6 +14,10 @@ func shown(i *instance.Instance) bool { return i.Agent != nil && len(i.Tasks) > 
 // when there is none to show.
 func writeTask(w *playjson.Writer, view *View, i *instance.Instance, servicePorts []int) {
 	if !shown(i) {
+		return
+	}
+	if w.Level.Before(level.V1_5) {
+		writeOldTask(w, view, i, servicePorts)
 		return
 	}
 	task := i.Task()
@@ -57,7 +62,9 @@ func writeTask(w *playjson.Writer, view *View, i *instance.Instance, servicePort
 	w.EndArray()
 	w.OptionalString("region", i.Agent.Region)
 	w.OptionalString("zone", i.Agent.Zone)
-	w.StringField("role", i.Role)
+	if !w.Level.Before(level.V1_9) {
+		w.StringField("role", i.Role)
+	}
 	w.EndObject()
 }
 

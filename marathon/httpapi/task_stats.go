@@ -5,6 +5,7 @@ import (
 
 	"stoa/marathon/app"
 	"stoa/marathon/instance"
+	"stoa/marathon/level"
 	"stoa/marathon/playjson"
 	"stoa/marathon/timestamp"
 )
@@ -12,7 +13,11 @@ import (
 // writeStats writes the statistics of an app's tasks by version
 // (core/appinfo/TaskStatsByVersion.scala). The key has an s too many, as in the original.
 func (info *appInfo) writeStats(w *playjson.Writer, a *app.App, instances []*instance.Instance) {
-	w.Key("tasksStats")
+	if w.Level.Before(level.V1_5) {
+		w.Key("taskStats")
+	} else {
+		w.Key("tasksStats")
+	}
 	w.BeginObject()
 	if v := a.VersionInfo; v.Full {
 		info.writeStat(w, "startedAfterLastScaling", instances, func(at timestamp.Timestamp) bool { return at >= v.LastScalingAt })

@@ -22,8 +22,8 @@ func wantsText(c *gin.Context) bool {
 }
 
 // taskList answers with a list of tasks.
-func taskList(c *gin.Context, write func(*playjson.Writer)) error {
-	w := newDocument()
+func (s *server) taskList(c *gin.Context, write func(*playjson.Writer)) error {
+	w := s.newDocument()
 	w.BeginObject()
 	w.Key("tasks")
 	w.BeginArray()
@@ -60,7 +60,7 @@ func (s *server) tasks(c *gin.Context) error {
 			wanted = append(wanted, instance.Staging)
 		}
 	}
-	return taskList(c, func(w *playjson.Writer) {
+	return s.taskList(c, func(w *playjson.Writer) {
 		for _, a := range view.Root.SortedApps() {
 			ports := a.ServicePorts()
 			for _, i := range view.Instances[a.ID] {
@@ -79,14 +79,14 @@ func (s *server) appTasks(c *gin.Context, raw string) error {
 	if groupID, ok := wildcard(raw); ok {
 		found := view.Root.Find(groupID)
 		if found == nil {
-			return messageAndNothing(c, http.StatusNotFound, noGroup(groupID).Error())
+			return s.messageAndNothing(c, http.StatusNotFound, noGroup(groupID).Error())
 		}
 		apps = found.SortedApps()
 	} else {
 		appID := resolve(raw)
 		a := view.Root.App(appID)
 		if a == nil {
-			return messageAndNothing(c, http.StatusNotFound, noApp(appID).Error())
+			return s.messageAndNothing(c, http.StatusNotFound, noApp(appID).Error())
 		}
 		apps = []*app.App{a}
 	}
@@ -96,7 +96,7 @@ func (s *server) appTasks(c *gin.Context, raw string) error {
 	if notAcceptable(c) {
 		return nil
 	}
-	return taskList(c, func(w *playjson.Writer) {
+	return s.taskList(c, func(w *playjson.Writer) {
 		for _, a := range apps {
 			for _, i := range view.Instances[a.ID] {
 				writeTask(w, view, i, nil)
@@ -170,7 +170,7 @@ func (s *server) deleteAppTasks(c *gin.Context, raw string) error {
 		return !byHost || host == "*" || i.Agent != nil && i.Agent.Host == host
 	}
 	return s.killAppTasks(c, raw, chosen, func(view *View, killed []*instance.Instance) error {
-		return taskList(c, func(w *playjson.Writer) {
+		return s.taskList(c, func(w *playjson.Writer) {
 			for _, i := range killed {
 				writeTask(w, view, i, nil)
 			}
@@ -184,9 +184,9 @@ func (s *server) deleteAppTask(c *gin.Context, raw, taskID string) error {
 	chosen := func(i *instance.Instance) bool { return err == nil && i.ID == parsed.InstanceID }
 	return s.killAppTasks(c, raw, chosen, func(view *View, killed []*instance.Instance) error {
 		if len(killed) == 0 || !shown(killed[0]) {
-			return messageAndNothing(c, http.StatusNotFound, "Task '"+taskID+"' does not exist")
+			return s.messageAndNothing(c, http.StatusNotFound, "Task '"+taskID+"' does not exist")
 		}
-		w := newDocument()
+		w := s.newDocument()
 		w.BeginObject()
 		w.Key("task")
 		writeTask(w, view, killed[0], nil)
@@ -209,7 +209,7 @@ func (s *server) killAppTasks(c *gin.Context, raw string, chosen func(*instance.
 		return s.killAndScale(c, view, map[id.Path][]*instance.Instance{appID: found}, options.force)
 	}
 	if view.Root.App(appID) == nil {
-		return messageAndNothing(c, http.StatusNotFound, noApp(appID).Error())
+		return s.messageAndNothing(c, http.StatusNotFound, noApp(appID).Error())
 	}
 	if err := s.Backend.KillInstances(c.Request.Context(), instanceIDs(found), options.wipe); err != nil {
 		return err
@@ -253,7 +253,7 @@ func (s *server) killAndScale(c *gin.Context, view *View, toKill map[id.Path][]*
 	if err != nil {
 		return err
 	}
-	return deployed(c, http.StatusOK, result)
+	return s.deployed(c, http.StatusOK, result)
 }
 
 // deleteTasks is POST /v2/tasks/delete.
@@ -302,7 +302,7 @@ func (s *server) deleteTasks(c *gin.Context) error {
 			return err
 		}
 	}
-	return taskList(c, func(w *playjson.Writer) {
+	return s.taskList(c, func(w *playjson.Writer) {
 		for _, i := range killed {
 			// The original looks no health results up here.
 			writeTask(w, &View{}, i, nil)

@@ -3,6 +3,7 @@ package playjson
 import (
 	"strconv"
 
+	"stoa/marathon/level"
 	"stoa/marathon/timestamp"
 )
 
@@ -21,6 +22,21 @@ const (
 type Writer struct {
 	Buf   []byte
 	Style Style
+	// Level is the release whose shapes are wanted; it is for callers to look at.
+	Level level.Level
+}
+
+// StyleAt is how a release writes the numbers of REST answers; present is the style of
+// what is written with the other serialiser today. Play wrote 1.0 as well once.
+func StyleAt(at level.Level, present Style) Style {
+	switch {
+	case at.Before(level.V0_13):
+		return Jackson
+	case at.Before(level.Jackson):
+		return Play
+	default:
+		return present
+	}
 }
 
 // comma goes before whatever is not the first in its scope.
