@@ -28,7 +28,7 @@ var _ httpapi.Backend = backend{}
 func ask[T any](ctx context.Context, s *Service, f func(c *core.Core, now time.Time) T) (T, error) {
 	answer := make(chan T, 1)
 	var zero T
-	lack, full := s.room.state()
+	full, lack := s.room.state()
 	if lack != nil {
 		return zero, &httpapi.UnavailableError{Reason: "nothing can be changed now: " + lack.Error()}
 	}
@@ -47,7 +47,7 @@ func ask[T any](ctx context.Context, s *Service, f func(c *core.Core, now time.T
 	case <-full:
 		// What was begun cannot be taken back.
 		reason := "the change is made as soon as there is room"
-		if lack, _ := s.room.state(); lack != nil {
+		if _, lack := s.room.state(); lack != nil {
 			reason += ": " + lack.Error()
 		}
 		return zero, &httpapi.UnavailableError{Reason: reason}

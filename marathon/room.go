@@ -27,8 +27,8 @@ func (r *room) report(lack error) {
 }
 
 // state gives the lack, if there is one, and a channel that is closed as soon as there is.
-func (r *room) state() (lack error, full <-chan struct{}) {
+func (r *room) state() (full <-chan struct{}, lack error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.lack, r.full
+	return r.full, r.lack
 }
