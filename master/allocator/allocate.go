@@ -122,7 +122,7 @@ func (x *run) guarantee(m *member, ag *agent) step {
 		// The role's reservations alone come with the second stage.
 		return nextMember
 	}
-	more := x.besideGuarantees(x.underLimits(r, spare.Subtract(guaranteed), guaranteed))
+	more := x.besideGuarantees(x.underLimits(r, spare.Subtract(guaranteed), guaranteed), resources.Quantities{})
 	own := available.Filter(func(one resources.Resource) bool {
 		return one.IsReservedTo(r.path) || one.Type() != mesospb.Value_SCALAR || one.IsRevocable()
 	})
@@ -136,14 +136,16 @@ func (x *run) share(m *member, ag *agent) step {
 		return verdict
 	}
 	spare := available.Filter(isSpare)
-	allowed := x.quotaBounds(m.role, ag, spare)
-	if spare.Len() == available.Len() {
-		return x.offer(m, ag, allowed)
+	allowed, kept := x.quotaBounds(m.role, spare)
+	if spare.Len() < available.Len() {
+		// Reservations, ranges, sets and revocable resources come first: that is how the
+		// original's offers list them.
+		rest := available.Filter(func(one resources.Resource) bool { return !isSpare(one) })
+		allowed = rest.Add(allowed)
 	}
-	// Reservations, ranges, sets and revocable resources come first: that is how the
-	// original's offers list them.
-	rest := available.Filter(func(one resources.Resource) bool { return !isSpare(one) })
-	return x.offer(m, ag, rest.Add(allowed))
+	next := x.offer(m, ag, allowed)
+	x.withhold(m.role, ag, kept)
+	return next
 }
 
 // eligible is the part of an agent that a member can use at all. When it is empty, the

@@ -89,6 +89,7 @@ type Allocator struct {
 	inDeficit          int
 	surplus            resources.Quantities
 	surplusKnown       bool
+	surplusMoved       bool // since quotas were last asked whether they ease
 	// cutSurplus is the least surplus there was when something was withheld; eased
 	// are roles that have more room since; quotasEased says that withheld agents are
 	// to be looked at again.
@@ -220,7 +221,7 @@ func (a *Allocator) takeMarked() []*agent {
 // quotasMayEase says whether something happened that may have made room for what quotas
 // keep from somebody.
 func (a *Allocator) quotasMayEase() bool {
-	return len(a.withheld.list) > 0 && !a.quotasEased && (len(a.eased) > 0 || !a.surplusKnown)
+	return len(a.withheld.list) > 0 && !a.quotasEased && (len(a.eased) > 0 || a.surplusMoved)
 }
 
 // lookAgain sees to it that, an interval from now, a run looks at agents that no event

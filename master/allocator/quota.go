@@ -66,7 +66,7 @@ func (a *Allocator) requote(r *role) {
 	}
 	if r.parent == a.root {
 		a.required = a.required.Subtract(before).Add(r.deficit)
-		a.surplusKnown = false
+		a.surplusKnown, a.surplusMoved = false, true
 	}
 }
 
@@ -76,7 +76,7 @@ func (a *Allocator) spareChanged(before, after resources.Quantities) {
 		return
 	}
 	a.headroom = a.headroom.Subtract(before).Add(after)
-	a.surplusKnown = false
+	a.surplusKnown, a.surplusMoved = false, true
 }
 
 // spareSurplus is what may be allocated beyond guarantees: what nobody holds, less what
@@ -102,46 +102,76 @@ func (a *Allocator) underLimits(r *role, rs, taken resources.Resources) resource
 }
 
 // besideGuarantees is the part of spare resources that is not held back for
-// guarantees.
-func (a *Allocator) besideGuarantees(rs resources.Resources) resources.Resources {
+// guarantees. towards are guarantees that what is given counts for: of what there is to
+// spare, so much more can be given.
+func (a *Allocator) besideGuarantees(rs resources.Resources, towards resources.Quantities) resources.Resources {
 	if a.required.Empty() || rs.Empty() {
 		return rs
 	}
-	return rs.ShrinkToQuantities(a.spareSurplus(), a.random.Shuffle)
+	bound := a.spareSurplus()
+	for name, amount := range towards.All() {
+		if bound.Get(name) > 0 {
+			bound = bound.Add(resources.QuantitiesOf(map[string]resources.Scalar{name: amount}))
+		}
+	}
+	return rs.ShrinkToQuantities(bound, a.random.Shuffle)
 }
 
-// quotaBounds is the part of spare resources that a role may have in the second stage.
-// What quotas keep from it is remembered, so that the agent is looked at again when
-// there is more room.
-func (a *Allocator) quotaBounds(r *role, ag *agent, rs resources.Resources) resources.Resources {
-	limited := a.underLimits(r, rs, resources.Resources{})
-	left := a.besideGuarantees(limited)
-	if r.quota.Limits.Empty() && a.required.Empty() {
-		return left
+// top is the role of the top level that a role is, or is below.
+func (r *role) top() *role {
+	for r.parent.parent != nil {
+		r = r.parent
 	}
+	return r
+}
+
+// kept are the names of which quotas kept something from a role: its own limits, and the
+// guarantees of others.
+type kept struct {
+	byLimits, byGuarantees []string
+}
+
+// quotaBounds is the part of spare resources that a role may have in the second stage,
+// and what it is kept from.
+func (a *Allocator) quotaBounds(r *role, rs resources.Resources) (resources.Resources, kept) {
+	var k kept
+	limited := a.underLimits(r, rs, resources.Resources{})
+	left := a.besideGuarantees(limited, r.top().deficit)
+	if r.quota.Limits.Empty() && a.required.Empty() {
+		return left, k
+	}
+	for name, amount := range rs.ScalarQuantities().All() {
+		after := amountOf(limited, name)
+		if after < amount {
+			k.byLimits = append(k.byLimits, name)
+		}
+		if amountOf(left, name) < after {
+			k.byGuarantees = append(k.byGuarantees, name)
+		}
+	}
+	return left, k
+}
+
+// withhold remembers an agent of which quotas kept something from a role, and how much
+// room that left: when there is more, the agent is looked at again.
+func (a *Allocator) withhold(r *role, ag *agent, k kept) {
+	if len(k.byLimits) == 0 && len(k.byGuarantees) == 0 || !a.free.has(ag) {
+		return
+	}
+	a.withheld.put(ag)
 	if r.cut == nil && !r.quota.isDefault() {
 		r.cut = &cut{}
 	}
-	withheld := false
-	for name, amount := range rs.ScalarQuantities().All() {
-		if after := amountOf(limited, name); after < amount {
-			withheld = true
-			room, _ := r.room().Get(name)
-			r.cut.room.least(name, room)
-			amount = after
-		}
-		if amountOf(left, name) < amount {
-			withheld = true
-			a.cutSurplus.least(name, a.spareSurplus().Get(name))
-			if !r.quota.Guarantees.Empty() {
-				r.cut.deficit.least(name, r.deficit.Get(name))
-			}
+	for _, name := range k.byLimits {
+		room, _ := r.room().Get(name)
+		r.cut.room.least(name, room)
+	}
+	for _, name := range k.byGuarantees {
+		a.cutSurplus.least(name, a.spareSurplus().Get(name))
+		if !r.quota.Guarantees.Empty() {
+			r.cut.deficit.least(name, r.deficit.Get(name))
 		}
 	}
-	if withheld {
-		a.withhold(ag)
-	}
-	return left
 }
 
 // least keeps the smallest amount of a name that it is given.
@@ -154,9 +184,6 @@ func (q *quantities) least(name string, amount resources.Scalar) {
 	}
 	*q = append(*q, quantity{name, amount})
 }
-
-// withhold remembers an agent of which quotas kept something from somebody.
-func (a *Allocator) withhold(ag *agent) { a.withheld.put(ag) }
 
 // releaseWithheld has the next run look at all of these agents.
 func (a *Allocator) releaseWithheld() {
@@ -178,6 +205,7 @@ func (a *Allocator) forgetCuts() {
 // quotasEase says whether there is more room now than when something was withheld.
 func (a *Allocator) quotasEase() bool {
 	ease := false
+	a.surplusMoved = false
 	for _, one := range a.cutSurplus {
 		ease = ease || a.spareSurplus().Get(one.name) > one.amount
 	}
