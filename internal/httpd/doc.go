@@ -27,7 +27,8 @@ const (
 var release = sync.OnceFunc(func() { gin.SetMode(gin.ReleaseMode) })
 
 // NewEngine makes a gin engine that neither cleans paths nor redirects nor answers methods
-// by itself. A handler that panics is answered with 500 and logged with its stack.
+// by itself. A handler that panics is answered with 500 and logged with its stack. A
+// request whose body stops coming is given up.
 func NewEngine(log *slog.Logger) *gin.Engine {
 	release()
 	if log == nil {
@@ -41,7 +42,7 @@ func NewEngine(log *slog.Logger) *gin.Engine {
 	e.UseRawPath = true
 	e.UnescapePathValues = false
 	e.ForwardedByClientIP = false
-	e.Use(recovery(log))
+	e.Use(recovery(log), slowBodies)
 	return e
 }
 

@@ -113,9 +113,7 @@ func readBody(c *gin.Context, max int64) ([]byte, error) {
 	if c.Request.ContentLength > max {
 		return nil, ErrBodyTooLarge
 	}
-	body, done := patient(c, c.Request.Body)
-	defer done()
-	var r io.Reader = http.MaxBytesReader(c.Writer, body, max)
+	var r io.Reader = http.MaxBytesReader(c.Writer, c.Request.Body, max)
 	if c.GetHeader("Content-Encoding") == "gzip" {
 		b, err := decompress(r, max)
 		if err != nil {

@@ -19,27 +19,32 @@ var (
 	slowest = 64 << 10
 )
 
-// patient is a body of which something has to come every now and then. done must be
-// called when it was read.
-func patient(c *gin.Context, body io.ReadCloser) (_ io.ReadCloser, done func()) {
-	b := &patientBody{ReadCloser: body, control: http.NewResponseController(c.Writer)}
-	return b, func() {
-		if b.timed {
-			_ = b.control.SetReadDeadline(time.Time{})
-		}
+// slowBodies gives up requests of whose body nothing comes for too long, also when no handler
+// reads it: the server reads what is left of it before it answers.
+func slowBodies(c *gin.Context) {
+	if c.Request.Body == nil || c.Request.Body == http.NoBody {
+		return
+	}
+	b := &patientBody{ReadCloser: c.Request.Body, control: http.NewResponseController(c.Writer)}
+	// Writers of tests have no connection, and so no deadlines.
+	if b.control.SetReadDeadline(time.Now().Add(patience)) == nil {
+		c.Request.Body = b
 	}
 }
 
 type patientBody struct {
 	io.ReadCloser
 	control *http.ResponseController
-	timed   bool
 }
 
 func (b *patientBody) Read(p []byte) (int, error) {
-	// Writers of tests have no connection, and so no deadlines.
-	b.timed = b.control.SetReadDeadline(time.Now().Add(patience)) == nil
-	return b.ReadCloser.Read(p)
+	_ = b.control.SetReadDeadline(time.Now().Add(patience))
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		// From here on the server watches whether the client is still there.
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
 // writeSlowly writes a body to a client that may be slow, but not as slow as it likes.

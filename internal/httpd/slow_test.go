@@ -49,6 +49,47 @@ func TestABodyThatDoesNotComeIsGivenUp(t *testing.T) {
 	}
 }
 
+func TestABodyThatNobodyReadsIsGivenUp(t *testing.T) {
+	hurried(t)
+	s := served(t, func(c *gin.Context) { Text(c, http.StatusNotFound, "no such thing") })
+	conn := dial(t, s.URL)
+	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != http.StatusNotFound || !resp.Close {
+		t.Errorf("answer is %s, closing: %v", resp.Status, resp.Close)
+	}
+}
+
+// The deadline of a body ends with it: what the handler does then takes as long as it takes.
+func TestAfterTheBodyThereIsNoHurry(t *testing.T) {
+	hurried(t)
+	gone := make(chan error, 1)
+	s := served(t, func(c *gin.Context) {
+		if _, ok := Body(c, 0); !ok {
+			return
+		}
+		select {
+		case <-c.Request.Context().Done():
+			gone <- c.Request.Context().Err()
+		case <-time.After(4 * patience):
+			gone <- nil
+		}
+		Text(c, http.StatusOK, "done")
+	})
+	conn := dial(t, s.URL)
+	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-gone; err != nil {
+		t.Errorf("the request was given up: %v", err)
+	}
+}
+
 func TestABodyThatComesSlowlyIsRead(t *testing.T) {
 	hurried(t)
 	s := served(t, func(c *gin.Context) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -20,6 +21,10 @@ func (s *server) document(c *gin.Context) (*playjson.Value, error) {
 	text, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, s.MaxBody))
 	if over := new(http.MaxBytesError); errors.As(err, &over) {
 		return nil, errTooLarge
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.Header("Connection", "close")
+		return nil, &statusError{http.StatusRequestTimeout, "Request Timeout"}
 	}
 	if err != nil {
 		return nil, badRequest("Failed to read the request body: " + err.Error())
