@@ -9,10 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"stoa/internal/auth/crammd5"
 	"stoa/internal/mesos/driverpb"
 	"stoa/internal/mesos/internalpb"
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/schedulerpb"
+	"stoa/master/peer"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -45,6 +47,47 @@ func TestReplayMasterFailoverOfDriver(t *testing.T) {
 		c.Core.MaxAgentPingTimeouts = 2
 	})
 	readConversation(t, "driver-master-failover.json").replay(t, m, startAgent(t, m), startDriver(t, m, "scheduler-a424eb7d-90a2-43af-b14d-357ff2328e89"))
+}
+
+// askingDrivers is a master that wants to know who drivers are.
+func askingDrivers(c *Config) {
+	c.AuthenticatePeers = peer.Authentication{Drivers: true, Secrets: map[string]string{"fwp": "the secret"}}
+}
+
+func TestReplayDriverAuthenticates(t *testing.T) {
+	m := startMaster(t, t.TempDir(), askingDrivers)
+	d := startDriver(t, m, "scheduler-9bbafc46-2d03-40fe-a9e2-ef4653effa04")
+	d.authenticatee().secret = "the secret"
+	readConversation(t, "driver-authenticates.json").replay(t, m, nil, d)
+	if text := m.get("/frameworks"); !strings.Contains(text, `"principal":"fwp"`) {
+		t.Errorf("/frameworks: %s", text)
+	}
+}
+
+func TestReplayDriverThatIsNotBelieved(t *testing.T) {
+	m := startMaster(t, t.TempDir(), askingDrivers)
+	readConversation(t, "driver-not-authenticated.json").replay(t, m, nil, startDriver(t, m, "scheduler-3ddcdc35-0fce-4e6d-a972-8b5fc8785948"))
+	d := startDriver(t, m, "scheduler-02e1cb5e-acd9-407a-9fb3-9610b971741a")
+	d.authenticatee().secret = "a wrong one"
+	readConversation(t, "driver-wrong-secret.json").replay(t, m, nil, d)
+	// One that proved to be somebody else cannot be fwp either.
+	other := startMaster(t, t.TempDir(), func(c *Config) {
+		askingDrivers(c)
+		c.AuthenticatePeers.Secrets["somebody"] = "s"
+	})
+	d = startDriver(t, other, "scheduler-1")
+	d.authenticatee().secret = "s"
+	_, hello := crammd5.NewClient(d.self.String(), "somebody", "s")
+	d.proof.say(hello)
+	d.proof.next(&internalpb.AuthenticationMechanismsMessage{})
+	d.proof.say(&internalpb.AuthenticationStartMessage{Mechanism: proto.String(crammd5.Mechanism)})
+	d.proof.next(&internalpb.AuthenticationStepMessage{})
+	d.proof.say(&internalpb.AuthenticationStepMessage{Data: []byte("somebody")})
+	d.proof.next(&internalpb.AuthenticationCompletedMessage{})
+	d.send(&driverpb.Call{Type: schedulerpb.Call_SUBSCRIBE.Enum(), Subscribe: &driverpb.Call_Subscribe{FrameworkInfo: &mesospb.FrameworkInfo{
+		User: proto.String("root"), Name: proto.String("x"), Principal: proto.String("fwp"),
+	}}})
+	d.expectError("Framework principal 'fwp' does not match authenticated principal 'somebody'")
 }
 
 func firstTo(c *conversation, name string) string {

@@ -9,11 +9,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"stoa/internal/auth/crammd5"
 	"stoa/internal/libprocess"
 	"stoa/internal/mesos/driverpb"
 	"stoa/internal/mesos/internalpb"
@@ -39,6 +41,8 @@ type fakeDriver struct {
 	stop      func()
 	// id is that of the framework, once it has one.
 	id *mesospb.FrameworkID
+	// proof is the process that proves who the driver is, if a test has one.
+	proof *authenticatee
 }
 
 // startDriver starts a driver with a transport of its own; an empty id is one like
@@ -163,7 +167,7 @@ func (c *conversation) here(t *testing.T, m *testMaster, a *fakeAgent, d *fakeDr
 	t.Helper()
 	if c.replacer == nil {
 		now := strings.NewReplacer("{master}", m.Info().GetId(), "{master port}", fmt.Sprint(m.Address().Port()),
-			"{agent port}", fmt.Sprint(a.address().Port()), "{driver port}", fmt.Sprint(d.self.Addr.Port()))
+			"{agent port}", a.port(), "{driver port}", fmt.Sprint(d.self.Addr.Port()))
 		var pairs []string
 		// A framework's id begins with its master's: the longer one goes first.
 		for _, before := range slices.Backward(slices.Sorted(maps.Keys(c.Replace))) {
@@ -233,6 +237,11 @@ func (c *conversation) replay(t *testing.T, m *testMaster, a *fakeAgent, d *fake
 		p := c.here(t, m, a, d, step.Name, step.BodyHex)
 		var got libprocess.Message
 		switch {
+		case step.From == "authenticatee":
+			d.authenticatee().say(p)
+			continue
+		case step.To == "authenticatee":
+			got = d.authenticatee().next(p)
 		case step.From == "agent":
 			a.send(p)
 			continue
@@ -250,7 +259,7 @@ func (c *conversation) replay(t *testing.T, m *testMaster, a *fakeAgent, d *fake
 				d.declineAll(got)
 			}
 		}
-		if got.Name != step.Name || got.From != m.upid() {
+		if got.Name != step.Name || got.From != m.upid() && step.To != "authenticatee" {
 			t.Fatalf("step %d: the %s got %s from %s, not %s", i, step.To, got.Name, got.From, step.Name)
 		}
 		compare(t, fmt.Sprint("step ", i), p, got.Body)
@@ -319,4 +328,67 @@ func (d *fakeDriver) decline(o *mesospb.Offer, refuse float64) {
 			OfferIds: []*mesospb.OfferID{o.Id}, Filters: &mesospb.Filters{RefuseSeconds: &refuse},
 		},
 	})
+}
+
+// authenticatee is a driver's process `crammd5-authenticatee(1)`.
+type authenticatee struct {
+	t         *testing.T
+	transport *libprocess.Transport
+	self      libprocess.UPID
+	// peer is whom it talks to: the master, then the session it was given.
+	peer      libprocess.UPID
+	secret    string
+	challenge []byte
+	inbox     chan libprocess.Message
+}
+
+func (d *fakeDriver) authenticatee() *authenticatee {
+	if d.proof == nil {
+		d.proof = &authenticatee{t: d.t, transport: d.transport, peer: d.master, inbox: make(chan libprocess.Message, 100)}
+		d.proof.self = d.transport.Spawn("crammd5-authenticatee(1)", d.proof)
+	}
+	return d.proof
+}
+
+func (x *authenticatee) Receive(m libprocess.Message) { x.inbox <- m }
+func (x *authenticatee) Exited(libprocess.UPID)       {}
+
+// say sends a recorded message, with the answer to this run's challenge.
+func (x *authenticatee) say(p proto.Message) {
+	if step, ok := p.(*internalpb.AuthenticationStepMessage); ok {
+		principal, _, _ := strings.Cut(string(step.Data), " ")
+		step.Data = []byte(principal + " " + crammd5.Digest(x.secret, x.challenge))
+	}
+	x.transport.SendProto(x.self, x.peer, p)
+}
+
+var challengeForm = regexp.MustCompile(`^<[0-9]+\.[0-9]+@[^<>]+>$`)
+
+// next waits for the next message. A challenge that has the right form becomes the
+// recorded one.
+func (x *authenticatee) next(want proto.Message) libprocess.Message {
+	x.t.Helper()
+	select {
+	case m := <-x.inbox:
+		if !strings.HasPrefix(m.From.ID, "crammd5-authenticator-session(") {
+			x.t.Errorf("%s is from %s", m.Name, m.From)
+		}
+		x.peer = m.From
+		step, ok := want.(*internalpb.AuthenticationStepMessage)
+		if got := new(internalpb.AuthenticationStepMessage); ok && proto.Unmarshal(m.Body, got) == nil && challengeForm.Match(got.Data) {
+			x.challenge, step.Data = got.Data, got.Data
+		}
+		return m
+	case <-time.After(deadline):
+		x.t.Fatal("no message came to the authenticatee")
+	}
+	panic("unreachable")
+}
+
+// port is the agent's; a nil agent has none.
+func (a *fakeAgent) port() string {
+	if a == nil {
+		return ""
+	}
+	return fmt.Sprint(a.address().Port())
 }
