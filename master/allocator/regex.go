@@ -23,54 +23,54 @@ func compile(pattern string, limits RegexLimits) (matcher, error) {
 		return matcher{}, fmt.Errorf("Failed to construct regex from pattern '%s': %s", pattern, regexError(err))
 	}
 	re.Longest()
-	size, err := programSize(pattern)
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
 		return matcher{}, err
 	}
-	if limits.MaxProgram > 0 && size > limits.MaxProgram {
-		return matcher{}, fmt.Errorf("Regex '%s' is too complex: program size of %d is larger than maximum of %d allowed", pattern, size, limits.MaxProgram)
+	size := measure(parsed)
+	if limits.MaxMemory > 0 && int64(size.compiled()) > (limits.MaxMemory*2/3-programBytes)/instructionBytes {
+		return matcher{}, fmt.Errorf("Failed to construct regex from pattern '%s': pattern too large - compile failed", pattern)
+	}
+	if flat := size.flat(); limits.MaxProgram > 0 && flat > limits.MaxProgram {
+		return matcher{}, fmt.Errorf("Regex '%s' is too complex: program size of %d is larger than maximum of %d allowed", pattern, flat, limits.MaxProgram)
 	}
 	return matcher{re}, nil
 }
 
-// regexError is the text that RE2 has for an error of Go's parser, its descendant.
+// regexErrors are RE2's words for what its descendant in Go finds wrong.
+var regexErrors = map[syntax.ErrorCode]string{
+	syntax.ErrInvalidCharClass:      "invalid character class",
+	syntax.ErrInvalidCharRange:      "invalid character class range",
+	syntax.ErrInvalidEscape:         "invalid escape sequence",
+	syntax.ErrInvalidNamedCapture:   "invalid named capture group",
+	syntax.ErrInvalidPerlOp:         "invalid perl operator",
+	syntax.ErrInvalidRepeatOp:       "bad repetition operator",
+	syntax.ErrInvalidRepeatSize:     "invalid repetition size",
+	syntax.ErrInvalidUTF8:           "invalid UTF-8",
+	syntax.ErrLarge:                 "pattern too large - compile failed",
+	syntax.ErrMissingBracket:        "missing ]",
+	syntax.ErrMissingParen:          "missing )",
+	syntax.ErrMissingRepeatArgument: "no argument for repetition operator",
+	syntax.ErrNestingDepth:          "pattern too large - compile failed",
+	syntax.ErrTrailingBackslash:     `trailing \`,
+	syntax.ErrUnexpectedParen:       "unexpected )",
+}
+
+// regexError is the text that RE2 has for an error of Go's parser.
 func regexError(err error) string {
 	var e *syntax.Error
 	if !errors.As(err, &e) {
 		return err.Error()
 	}
-	text, ok := map[syntax.ErrorCode]string{
-		syntax.ErrInvalidCharClass:      "invalid character class",
-		syntax.ErrInvalidCharRange:      "invalid character class range",
-		syntax.ErrInvalidEscape:         "invalid escape sequence",
-		syntax.ErrInvalidNamedCapture:   "invalid named capture group",
-		syntax.ErrInvalidPerlOp:         "invalid perl operator",
-		syntax.ErrInvalidRepeatOp:       "bad repetition operator",
-		syntax.ErrInvalidRepeatSize:     "invalid repetition size",
-		syntax.ErrInvalidUTF8:           "invalid UTF-8",
-		syntax.ErrMissingBracket:        "missing ]",
-		syntax.ErrMissingParen:          "missing )",
-		syntax.ErrMissingRepeatArgument: "no argument for repetition operator",
-		syntax.ErrTrailingBackslash:     "trailing \\",
-		syntax.ErrUnexpectedParen:       "unexpected )",
-	}[e.Code]
+	text, ok := regexErrors[e.Code]
 	if !ok {
 		text = e.Code.String()
 	}
-	if e.Expr != "" {
-		text += ": " + e.Expr
+	switch e.Code {
+	case syntax.ErrLarge, syntax.ErrNestingDepth:
+		return text
+	case syntax.ErrTrailingBackslash:
+		return text
 	}
-	return text
-}
-
-func programSize(pattern string) (int, error) {
-	re, err := syntax.Parse(pattern, syntax.Perl)
-	if err != nil {
-		return 0, err
-	}
-	prog, err := syntax.Compile(re.Simplify())
-	if err != nil {
-		return 0, err
-	}
-	return len(prog.Inst), nil
+	return text + ": " + e.Expr
 }

@@ -2,7 +2,6 @@ package allocator
 
 import (
 	"slices"
-	"time"
 
 	"stoa/internal/mesos/resources"
 
@@ -149,12 +148,4 @@ func same(r *rapid.T, what string, a, b quantities) {
 			r.Fatalf("%s: %v held, %v counted", what, a, b)
 		}
 	}
-}
-
-// fullRun looks at every agent with something to offer.
-func (a *Allocator) fullRun(now time.Time) []Allocation {
-	for _, ag := range a.free.list {
-		a.mark(ag)
-	}
-	return a.Run(now)
 }
