@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"stoa/internal/auth"
 	"stoa/internal/files"
 	"stoa/internal/httpd"
 	"stoa/internal/mesos/mesospb"
@@ -53,6 +54,10 @@ type Config struct {
 	// AuthenticatePeers says which agents and v0 drivers must prove who they are; the
 	// zero value lets everyone in.
 	AuthenticatePeers peer.Authentication
+	// Authorizer says what principals may do and see (--acls); nil allows all.
+	Authorizer *auth.Authorizer
+	// DisabledEndpoints are paths that are switched off (--firewall_rules).
+	DisabledEndpoints []string
 	// MaxStreamBacklog is how many events may wait for one scheduler before it is
 	// dropped as too slow; zero is 100,000.
 	MaxStreamBacklog int

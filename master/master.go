@@ -87,6 +87,7 @@ func New(ctx context.Context, cfg Config) (*Master, error) {
 	policy := cfg.Core
 	policy.Master = m.info
 	policy.Logger = cfg.Logger
+	policy.Authorizer = cfg.Authorizer
 	policy.NewUUID = func() []byte { return ids.NewUUID().Bytes() }
 	elected := time.Now()
 	m.core = core.New(elected, policy, recovery)
@@ -94,10 +95,9 @@ func New(ctx context.Context, cfg Config) (*Master, error) {
 		Snapshot: m.Snapshot,
 		Info:     m.info,
 		Scheduler: httpapi.Scheduler(httpapi.SchedulerConfig{
-			Master:       m,
-			Authenticate: cfg.AuthenticateFrameworks,
-			MaxBacklog:   cfg.MaxStreamBacklog,
-			Logger:       cfg.Logger,
+			Master:     m,
+			MaxBacklog: cfg.MaxStreamBacklog,
+			Logger:     cfg.Logger,
 		}),
 		Teardown:        m.teardown,
 		Ask:             m.ask,
@@ -118,8 +118,13 @@ func New(ctx context.Context, cfg Config) (*Master, error) {
 		SetVerbosity:    cfg.SetVerbosity,
 		ReadOnly:        cfg.AuthenticateReadOnly,
 		ReadWrite:       cfg.AuthenticateReadWrite,
-		UI:              cfg.UI,
-		Logger:          cfg.Logger,
+		Frameworks:      cfg.AuthenticateFrameworks,
+		Authorizer:      cfg.Authorizer,
+
+		DisabledEndpoints: cfg.DisabledEndpoints,
+
+		UI:     cfg.UI,
+		Logger: cfg.Logger,
 	})
 	cfg.Logger.Info("master starts", "id", m.info.GetId(), "address", m.transport.Address(),
 		"agents_to_return", len(recovery.Agents), "agents_unreachable", len(recovery.Unreachable))

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"stoa/internal/auth"
 	"stoa/internal/files"
 	"stoa/internal/flags"
 	"stoa/internal/mesos/mesosjson"
@@ -72,13 +73,19 @@ func masterConfig(ctx context.Context, v *flags.Values, st store.Store, n mesosN
 		SetVerbosity:    log.setVerbosity,
 		Logger:          log.Logger,
 	}
+	if err := secureMaster(v, log.Logger, &c); err != nil {
+		return c, err
+	}
 	shown := log.file
 	if shown == "" {
 		shown = c.ExternalLogFile
 	}
 	if shown != "" {
 		// The name under which the original's web page asks for the log.
-		if err := c.Files.Attach(shown, "/master/log"); err != nil {
+		readers := func(principal string) bool {
+			return c.Authorizer.Allowed(auth.As(principal), auth.AccessMesosLog, nil)
+		}
+		if err := c.Files.AttachFor(shown, "/master/log", readers); err != nil {
 			return c, fmt.Errorf("show the log: %w", err)
 		}
 	}

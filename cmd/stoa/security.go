@@ -15,6 +15,9 @@ import (
 	"stoa/internal/auth"
 	"stoa/internal/flags"
 	"stoa/internal/httpd"
+	"stoa/master"
+	"stoa/master/httpapi"
+	"stoa/master/peer"
 	"stoa/master/validation"
 )
 
@@ -130,6 +133,56 @@ func asMessages(v *flags.Values, shown map[string]string) {
 		rules, err := auth.ParseFirewall([]byte(text))
 		show("firewall_rules", rules, err)
 	}
+}
+
+// secureMaster follows the flags that say who may do what with a master
+// (src/master/master.cpp, Master::initialize).
+func secureMaster(v *flags.Values, log *slog.Logger, c *master.Config) error {
+	secrets, err := credentials(v, log, "credentials")
+	if err != nil {
+		return err
+	}
+	if name := v.String("authenticators"); name != "crammd5" {
+		return fmt.Errorf("Authenticator '%s' not found. Check the spelling (compare to 'crammd5')"+
+			" or verify that the authenticator was loaded successfully (see --modules)", name)
+	}
+	c.AuthenticatePeers = peer.Authentication{
+		Secrets: secrets,
+		Agents:  v.Bool("authenticate_agents"),
+		Drivers: v.Bool("authenticate_frameworks"),
+		Timeout: v.Duration("authentication_v0_timeout"),
+	}
+	if secrets == nil && (c.AuthenticatePeers.Agents || c.AuthenticatePeers.Drivers) {
+		log.Warn("No credentials provided, authentication requests will be refused; give --credentials")
+	}
+	frameworks := v.String("http_framework_authenticators")
+	if v.Bool("authenticate_http_frameworks") && frameworks == "" {
+		return errors.New("Missing `--http_framework_authenticators` flag. This must be used in conjunction with `--authenticate_http_frameworks`")
+	}
+	for _, r := range []struct {
+		on          string
+		name, names string
+		to          *httpd.Authenticator
+	}{
+		{"authenticate_http_readonly", httpapi.RealmReadOnly, v.String("http_authenticators"), &c.AuthenticateReadOnly},
+		{"authenticate_http_readwrite", httpapi.RealmReadWrite, v.String("http_authenticators"), &c.AuthenticateReadWrite},
+		{"authenticate_http_frameworks", httpapi.RealmScheduler, frameworks, &c.AuthenticateFrameworks},
+	} {
+		if !v.Bool(r.on) {
+			continue
+		}
+		if *r.to, err = realm(r.name, r.names, secrets); err != nil {
+			return err
+		}
+	}
+	if c.Authorizer, err = authorizer(v, log, v.String("authorizers")); err != nil {
+		return err
+	}
+	if c.DisabledEndpoints, err = disabledEndpoints(v); err != nil {
+		return err
+	}
+	asMessages(v, c.Flags)
+	return nil
 }
 
 // secureAgent follows the flags that say who may do what with an agent, and who the agent

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"stoa/internal/auth"
 	"stoa/internal/mesos/allocatorpb"
 	"stoa/internal/mesos/internalpb"
 	"stoa/internal/mesos/mesospb"
@@ -107,6 +108,9 @@ func (c *Core) callUpdateFramework(f *Framework, call *schedulerpb.Call_UpdateFr
 	wants, err := c.wishesOf(info, call.GetSuppressedRoles(), call.GetOfferConstraints())
 	if err != nil {
 		return http.StatusBadRequest, "'UpdateFramework' call is not valid: " + err.Error()
+	}
+	if err := c.unauthorized(f.Info.GetPrincipal(), auth.Registration(info)); err != nil {
+		return http.StatusForbidden, err.Error()
 	}
 	changed := !sameFramework(f.Info, info)
 	c.updateFramework(f, info, wants)

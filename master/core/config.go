@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"stoa/internal/auth"
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/resources"
 	"stoa/master/allocator"
@@ -65,6 +66,8 @@ type Config struct {
 	RootSubmissions bool
 	// Roles is the whitelist of `--roles`; nil allows every role.
 	Roles []string
+	// Authorizer says what principals may do; nil allows all.
+	Authorizer *auth.Authorizer
 	// Weights are the fair-share weights of roles; a missing role weighs 1.
 	Weights map[string]float64
 	// FilterGPUResources hides agents that have GPUs from frameworks that did not

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"stoa/internal/auth"
 	"stoa/internal/mesos/internalpb"
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/resources"
@@ -40,6 +41,10 @@ func (c *Core) rules(x *acceptance) *validation.Launch {
 // launch sends a task to its agent, or the framework the reason why not.
 func (c *Core) launch(x *acceptance, t *mesospb.TaskInfo) {
 	f, a := x.framework, x.agent
+	if err := c.unauthorizedOperation(f, auth.Launch(t, f.Info)); err != nil {
+		c.refuseTask(f, t, mesospb.TaskState_TASK_ERROR, mesospb.TaskStatus_REASON_TASK_UNAUTHORIZED, err.Error())
+		return
+	}
 	if err := c.rules(x).Task(t); err != nil {
 		c.refuseTask(f, t, mesospb.TaskState_TASK_ERROR, mesospb.TaskStatus_REASON_TASK_INVALID, err.Error())
 		return
@@ -68,9 +73,13 @@ func (c *Core) launch(x *acceptance, t *mesospb.TaskInfo) {
 func (c *Core) launchGroup(x *acceptance, op *mesospb.Offer_Operation_LaunchGroup) {
 	f, a := x.framework, x.agent
 	executor, group := op.GetExecutor(), op.GetTaskGroup()
-	if err := c.rules(x).Group(executor, group); err != nil {
+	err, reason := c.unauthorizedGroup(f, group.GetTasks()), mesospb.TaskStatus_REASON_TASK_GROUP_UNAUTHORIZED
+	if err == nil {
+		err, reason = c.rules(x).Group(executor, group), mesospb.TaskStatus_REASON_TASK_GROUP_INVALID
+	}
+	if err != nil {
 		for _, t := range group.GetTasks() {
-			c.refuseTask(f, t, mesospb.TaskState_TASK_ERROR, mesospb.TaskStatus_REASON_TASK_GROUP_INVALID, err.Error())
+			c.refuseTask(f, t, mesospb.TaskState_TASK_ERROR, reason, err.Error())
 		}
 		return
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"stoa/internal/auth"
 	"stoa/internal/mesos/ids"
 	"stoa/internal/mesos/internalpb"
 	"stoa/internal/mesos/mesospb"
@@ -65,6 +66,10 @@ func (c *Core) operate(x *acceptance, op *mesospb.Offer_Operation) {
 	}
 	if err := rules.Check(op); err != nil {
 		c.refuseOperation(f, op, err.Error()+"; on agent "+a.String())
+		return
+	}
+	if err := c.unauthorizedOperation(f, auth.Operation(op)...); err != nil {
+		c.refuseOperation(f, op, err.Error())
 		return
 	}
 	conversions, err := resources.Conversions(op)

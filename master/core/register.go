@@ -18,12 +18,14 @@ import (
 // answered with silence, as the original does: agents know retries, not refusals.
 func (c *Core) agentMessage(e AgentMessage) {
 	switch m := e.Message.(type) {
+	case *internalpb.AuthenticateMessage:
+		c.count("messages_authenticate")
 	case *internalpb.RegisterSlaveMessage:
 		c.count("messages_register_slave")
-		c.register(e.From, e.IP, m)
+		c.register(e.From, e.IP, e.Principal, m)
 	case *internalpb.ReregisterSlaveMessage:
 		c.count("messages_reregister_slave")
-		c.reregister(e.From, e.IP, m)
+		c.reregister(e.From, e.IP, e.Principal, m)
 	case *internalpb.UnregisterSlaveMessage:
 		c.count("messages_unregister_slave")
 		c.unregister(e.From, m)
@@ -46,7 +48,7 @@ func (c *Core) agentMessage(e AgentMessage) {
 }
 
 // register admits a new agent.
-func (c *Core) register(from, ip string, m *internalpb.RegisterSlaveMessage) {
+func (c *Core) register(from, ip, principal string, m *internalpb.RegisterSlaveMessage) {
 	log := c.log.With("agent_pid", from, "hostname", m.GetSlave().GetHostname())
 	if err := validateRegister(m); err != nil {
 		log.Warn("agent registration ignored: it is not valid", "error", err)
@@ -66,6 +68,10 @@ func (c *Core) register(from, ip string, m *internalpb.RegisterSlaveMessage) {
 		return
 	}
 	resources.UpgradeAll(m)
+	if err := c.unauthorizedAgent(principal, "register", m.GetSlave()); err != nil {
+		log.Warn("agent registration refused", "error", err)
+		return
+	}
 	if old := c.byPID[from]; old != nil {
 		if old.Connected {
 			log.Info("agent is registered already, told again", "agent", old.ID)

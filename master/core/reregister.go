@@ -16,7 +16,7 @@ import (
 
 // reregister takes an agent back that has an id: one that is registered here, one
 // of the registry, one that was unreachable, or one nobody remembers.
-func (c *Core) reregister(from, ip string, m *internalpb.ReregisterSlaveMessage) {
+func (c *Core) reregister(from, ip, principal string, m *internalpb.ReregisterSlaveMessage) {
 	info := m.GetSlave()
 	id := info.GetId().GetValue()
 	log := c.log.With("agent", id, "agent_pid", from, "hostname", info.GetHostname())
@@ -47,6 +47,10 @@ func (c *Core) reregister(from, ip string, m *internalpb.ReregisterSlaveMessage)
 		return
 	}
 	resources.UpgradeAll(m)
+	if err := c.unauthorizedAgent(principal, "reregister", info); err != nil {
+		log.Warn("agent re-registration refused", "error", err)
+		return
+	}
 	if a := c.registered[id]; a != nil {
 		if a.IP != ip || a.Hostname() != info.GetHostname() {
 			log.Warn("agent re-registration refused: another machine has this id", "expected_ip", a.IP, "expected_hostname", a.Hostname())

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"stoa/internal/auth"
 	"stoa/internal/mesos/ids"
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/resources"
@@ -31,7 +32,12 @@ type endpoint struct {
 // ERROR event, after which the stream ends.
 func (c *Core) subscribe(e Subscribe) {
 	at := endpoint{stream: e.Stream, streamUUID: e.StreamUUID}
-	info, wants, ok := c.admitSubscription(at, e.Call, nil)
+	info, wants, ok := c.admitSubscription(at, e.Call, func(info *mesospb.FrameworkInfo) error {
+		if e.Principal != "" && info.Principal == nil {
+			info.Principal = proto.String(e.Principal)
+		}
+		return nil
+	})
 	if !ok {
 		return
 	}
@@ -68,6 +74,9 @@ func (c *Core) admitSubscription(at endpoint, call *schedulerpb.Call_Subscribe, 
 	var wants wishes
 	if err == nil {
 		wants, err = c.wishesOf(info, call.GetSuppressedRoles(), call.GetOfferConstraints())
+	}
+	if err == nil {
+		err = c.unauthorized(info.GetPrincipal(), auth.Registration(info))
 	}
 	if err != nil {
 		c.refuse(at, info, err)

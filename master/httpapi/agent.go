@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"stoa/internal/auth"
 	"stoa/internal/mesos/mesosjson"
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/resources"
@@ -26,7 +27,7 @@ func nanoseconds(t time.Time) int64 {
 
 // agentFields writes what all endpoints show of an agent (readonly_handler.cpp,
 // SlaveWriter).
-func agentFields(o mesosjson.Object, dst *[]byte, a *core.AgentView) {
+func agentFields(o mesosjson.Object, dst *[]byte, a *core.AgentView, w auth.View) {
 	agentInfoFields(o, a.Info)
 	o.String("pid", a.PID)
 	o.Double("registered_time", seconds(a.Registered))
@@ -37,7 +38,11 @@ func agentFields(o mesosjson.Object, dst *[]byte, a *core.AgentView) {
 	resourcesField(o, dst, "used_resources", a.Used)
 	resourcesField(o, dst, "offered_resources", a.Offered)
 	reserved := o.Object("reserved_resources")
-	byRole(a.Total, func(role string, rs resources.Resources) { resourcesField(reserved, dst, role, rs) })
+	byRole(a.Total, func(role string, rs resources.Resources) {
+		if w.Role(role) {
+			resourcesField(reserved, dst, role, rs)
+		}
+	})
 	reserved.End()
 	resourcesField(o, dst, "unreserved_resources", a.Total.Unreserved())
 	o.Bool("active", a.Active)
@@ -106,15 +111,19 @@ func domainField(o mesosjson.Object, d *mesospb.DomainInfo) {
 }
 
 // appendFullAgent writes an agent of /slaves, which adds every single resource.
-func appendFullAgent(dst *[]byte, a *core.AgentView) {
+func appendFullAgent(dst *[]byte, a *core.AgentView, w auth.View) {
 	o := mesosjson.BeginObject(dst)
-	agentFields(o, dst, a)
+	agentFields(o, dst, a, w)
 	reserved := o.Object("reserved_resources_full")
-	byRole(a.Total, func(role string, rs resources.Resources) { fullField(reserved, role, rs) })
+	byRole(a.Total, func(role string, rs resources.Resources) {
+		if w.Role(role) {
+			fullField(reserved, role, rs, w)
+		}
+	})
 	reserved.End()
-	fullField(o, "unreserved_resources_full", a.Total.Unreserved())
-	fullField(o, "used_resources_full", a.Used)
-	fullField(o, "offered_resources_full", a.Offered)
+	fullField(o, "unreserved_resources_full", a.Total.Unreserved(), w)
+	fullField(o, "used_resources_full", a.Used, w)
+	fullField(o, "offered_resources_full", a.Offered, w)
 	o.End()
 }
 

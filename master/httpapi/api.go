@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"time"
 
+	"stoa/internal/auth"
 	"stoa/internal/files"
 	"stoa/internal/httpd"
 	"stoa/internal/mesos/internalpb"
@@ -38,7 +39,7 @@ type Config struct {
 	// endpoints answer 503. A nil function means yes.
 	Recovered func() bool
 
-	// Scheduler serves /api/v1/scheduler from authentication on.
+	// Scheduler serves /api/v1/scheduler once it is known who asks.
 	Scheduler gin.HandlerFunc
 	// Teardown ends a framework. The result is the answer: a status, and a text
 	// for all but 200.
@@ -79,9 +80,12 @@ type Config struct {
 	Verbosity    func() int
 	SetVerbosity func(level int, d time.Duration)
 
-	// ReadOnly and ReadWrite authenticate the clients of the two realms; nil lets
-	// everybody in.
-	ReadOnly, ReadWrite httpd.Authenticator
+	// ReadOnly, ReadWrite and Frameworks authenticate the clients of the three realms;
+	// nil lets everybody in. Authorizer says what each may see and do; nil allows all.
+	ReadOnly, ReadWrite, Frameworks httpd.Authenticator
+	Authorizer                      *auth.Authorizer
+	// DisabledEndpoints are paths that are switched off (--firewall_rules).
+	DisabledEndpoints []string
 	// UI serves the web page at "/", "/app", "/assets" and "/static"; nil serves none.
 	UI http.Handler
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"stoa/internal/auth"
 	"stoa/internal/flags"
 	"stoa/internal/httpd"
 	"stoa/internal/mesos/mesosjson"
@@ -37,6 +38,9 @@ func (s *server) redirect(c *gin.Context) {
 
 // flags serves /flags.
 func (s *server) flags(c *gin.Context) {
+	if s.config.Authorizer != nil && (!httpd.Allow(c, http.MethodGet) || !s.allowed(c, auth.ViewFlags, nil)) {
+		return
+	}
 	document(c, func(dst *[]byte) {
 		o := mesosjson.BeginObject(dst)
 		s.flagsField(o)
@@ -81,12 +85,29 @@ func (s *server) tearDown(c *gin.Context, framework string) {
 		unsupported(c)
 		return
 	}
+	if !s.mayTearDown(c, framework) {
+		return
+	}
 	status, text := s.config.Teardown(c.Request.Context(), framework)
 	if status == http.StatusOK {
 		httpd.Empty(c, status)
 		return
 	}
 	httpd.Text(c, status, text)
+}
+
+// mayTearDown says whether the client may end a framework, or answers that it may not.
+// One that is not known may be asked for by everybody.
+func (s *server) mayTearDown(c *gin.Context, framework string) bool {
+	if s.config.Authorizer == nil {
+		return true
+	}
+	snapshot, ok := s.snapshot(c)
+	if !ok {
+		return false
+	}
+	f := snapshot.Framework(framework)
+	return f == nil || s.allowed(c, auth.TeardownFramework, &auth.Object{Framework: f.Info})
 }
 
 // toggleLogging serves /logging/toggle: it shows the log level, or raises it for a while.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"stoa/internal/auth"
 	"stoa/internal/mesos/mesosjson"
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/resources"
@@ -101,7 +102,7 @@ func frameworkFields(o mesosjson.Object, dst *[]byte, f *core.FrameworkView, u u
 
 // appendFramework writes a framework with everything that belongs to it
 // (FullFrameworkWriter).
-func appendFramework(dst *[]byte, f *core.FrameworkView) {
+func appendFramework(dst *[]byte, f *core.FrameworkView, w auth.View) {
 	o := mesosjson.BeginObject(dst)
 	u := useOf(f)
 	frameworkFields(o, dst, f, u)
@@ -122,9 +123,9 @@ func appendFramework(dst *[]byte, f *core.FrameworkView) {
 	} else {
 		o.String("role", f.Info.GetRole())
 	}
-	tasksField(o, dst, "tasks", f.Tasks)
-	tasksField(o, dst, "unreachable_tasks", f.Unreachable)
-	tasksField(o, dst, "completed_tasks", f.CompletedTasks)
+	tasksField(o, dst, "tasks", tasksSeen(f.Tasks, f, w))
+	tasksField(o, dst, "unreachable_tasks", tasksSeen(f.Unreachable, f, w))
+	tasksField(o, dst, "completed_tasks", tasksSeen(f.CompletedTasks, f, w))
 	offers := o.Array("offers")
 	for _, offer := range f.Offers {
 		one := offers.Object()
@@ -139,8 +140,10 @@ func appendFramework(dst *[]byte, f *core.FrameworkView) {
 	executors := o.Array("executors")
 	for _, e := range f.Executors {
 		one := executors.Object()
-		executorFields(one, dst, e.Info)
-		one.String("slave_id", e.Agent)
+		if w.Executor(e.Info, f.Info) { // otherwise there is an empty object
+			executorFields(one, dst, e.Info)
+			one.String("slave_id", e.Agent)
+		}
 		one.End()
 	}
 	executors.End()

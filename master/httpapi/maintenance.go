@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"stoa/internal/auth"
 	"stoa/internal/httpd"
 	"stoa/internal/mesos/maintenancepb"
 	"stoa/internal/mesos/masterpb"
@@ -22,14 +23,14 @@ func (s *server) maintain(a answer, call *masterpb.Call) bool {
 		if snapshot, ok := s.snapshot(a.c); ok {
 			a.message(&masterpb.Response{
 				Type:                 masterpb.Response_GET_MAINTENANCE_STATUS.Enum(),
-				GetMaintenanceStatus: &masterpb.Response_GetMaintenanceStatus{Status: maintenanceOf(snapshot).Status},
+				GetMaintenanceStatus: &masterpb.Response_GetMaintenanceStatus{Status: s.maintenanceOf(a.c, snapshot).Status},
 			})
 		}
 	case masterpb.Call_GET_MAINTENANCE_SCHEDULE:
 		if snapshot, ok := s.snapshot(a.c); ok {
 			a.message(&masterpb.Response{
 				Type:                   masterpb.Response_GET_MAINTENANCE_SCHEDULE.Enum(),
-				GetMaintenanceSchedule: &masterpb.Response_GetMaintenanceSchedule{Schedule: maintenanceOf(snapshot).Schedule},
+				GetMaintenanceSchedule: &masterpb.Response_GetMaintenanceSchedule{Schedule: s.maintenanceOf(a.c, snapshot).Schedule},
 			})
 		}
 	case masterpb.Call_UPDATE_MAINTENANCE_SCHEDULE:
@@ -44,28 +45,44 @@ func (s *server) maintain(a answer, call *masterpb.Call) bool {
 	return true
 }
 
-// maintenanceOf is what a snapshot says of maintenance; a snapshot that was not made by
-// a core may say nothing.
-func maintenanceOf(s *core.Snapshot) *core.MaintenanceView {
-	if s.Maintenance == nil {
-		return &core.MaintenanceView{Schedule: &maintenancepb.Schedule{}, Status: &maintenancepb.ClusterStatus{}}
+// maintenanceOf is what a snapshot says of maintenance, as far as the client may see it;
+// a snapshot that was not made by a core may say nothing.
+func (s *server) maintenanceOf(c *gin.Context, snapshot *core.Snapshot) *core.MaintenanceView {
+	v := core.MaintenanceView{Schedule: &maintenancepb.Schedule{}, Status: &maintenancepb.ClusterStatus{}}
+	if snapshot.Maintenance == nil {
+		return &v
 	}
-	return s.Maintenance
+	if s.may(c, auth.GetMaintenanceSchedule, nil) {
+		v.Schedule = snapshot.Maintenance.Schedule
+	}
+	if s.may(c, auth.GetMaintenanceStatus, nil) {
+		v.Status = snapshot.Maintenance.Status
+	}
+	return &v
 }
 
 func (s *server) updateMaintenance(c *gin.Context, schedule *maintenancepb.Schedule) {
+	if !s.allowed(c, auth.UpdateMaintenanceSchedule, nil) {
+		return
+	}
 	s.ask(c, func(id core.RequestID) core.Event {
 		return core.UpdateMaintenance{Request: id, Schedule: schedule}
 	})
 }
 
 func (s *server) startMaintenance(c *gin.Context, machines []*mesospb.MachineID) {
+	if !s.allowed(c, auth.StartMaintenance, nil) {
+		return
+	}
 	s.ask(c, func(id core.RequestID) core.Event {
 		return core.StartMaintenance{Request: id, Machines: machines}
 	})
 }
 
 func (s *server) stopMaintenance(c *gin.Context, machines []*mesospb.MachineID) {
+	if !s.allowed(c, auth.StopMaintenance, nil) {
+		return
+	}
 	s.ask(c, func(id core.RequestID) core.Event {
 		return core.StopMaintenance{Request: id, Machines: machines}
 	})
@@ -74,14 +91,14 @@ func (s *server) stopMaintenance(c *gin.Context, machines []*mesospb.MachineID) 
 // maintenanceStatus serves /maintenance/status.
 func (s *server) maintenanceStatus(c *gin.Context) {
 	if snapshot, ok := s.snapshot(c); ok {
-		sorted(c, maintenanceOf(snapshot).Status)
+		sorted(c, s.maintenanceOf(c, snapshot).Status)
 	}
 }
 
 // maintenanceSchedule serves GET /maintenance/schedule.
 func (s *server) maintenanceSchedule(c *gin.Context) {
 	if snapshot, ok := s.snapshot(c); ok {
-		sorted(c, maintenanceOf(snapshot).Schedule)
+		sorted(c, s.maintenanceOf(c, snapshot).Schedule)
 	}
 }
 

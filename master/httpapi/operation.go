@@ -51,7 +51,7 @@ func (s *server) operate(a answer, call *masterpb.Call) bool {
 
 func (s *server) askOperation(c *gin.Context, agent string, op *mesospb.Offer_Operation) {
 	s.ask(c, func(id core.RequestID) core.Event {
-		return core.Operate{Request: id, Agent: agent, Operation: op, Principal: principalOf(c)}
+		return core.Operate{Request: id, Agent: agent, Operation: op, Principal: principalOf(c), Authorize: s.allowedOperation(c)}
 	})
 }
 

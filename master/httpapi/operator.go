@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"stoa/internal/auth"
 	"stoa/internal/httpd"
 	"stoa/internal/mesos/masterpb"
 	"stoa/internal/mesos/mesosjson"
@@ -180,6 +181,9 @@ func (s *server) call(a answer, call *masterpb.Call) {
 	}
 	switch kind {
 	case masterpb.Call_SET_LOGGING_LEVEL:
+		if !s.allowed(a.c, auth.SetLogLevel, nil) {
+			return
+		}
 		set := call.SetLoggingLevel
 		s.setVerbosity(int(set.GetLevel()), time.Duration(set.GetDuration().GetNanoseconds()))
 		httpd.Empty(a.c, http.StatusOK)

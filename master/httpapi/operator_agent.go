@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"stoa/internal/auth"
 	"stoa/internal/mesos/masterpb"
 	"stoa/internal/mesos/mesospb"
 	"stoa/master/core"
@@ -19,6 +20,9 @@ func (s *server) directAgent(a answer, call *masterpb.Call) bool {
 	switch call.GetType() {
 	case masterpb.Call_DRAIN_AGENT:
 		drain := call.GetDrainAgent()
+		if !s.allowed(a.c, auth.DrainAgent, nil) || drain.GetMarkGone() && !s.allowed(a.c, auth.MarkAgentGone, nil) {
+			return true
+		}
 		event = func(id core.RequestID) core.Event {
 			return core.DrainAgent{
 				Request:        id,
@@ -28,14 +32,23 @@ func (s *server) directAgent(a answer, call *masterpb.Call) bool {
 			}
 		}
 	case masterpb.Call_DEACTIVATE_AGENT:
+		if !s.allowed(a.c, auth.DeactivateAgent, nil) {
+			return true
+		}
 		event = func(id core.RequestID) core.Event {
 			return core.DeactivateAgent{Request: id, Agent: call.GetDeactivateAgent().GetAgentId().GetValue()}
 		}
 	case masterpb.Call_REACTIVATE_AGENT:
+		if !s.allowed(a.c, auth.ReactivateAgent, nil) {
+			return true
+		}
 		event = func(id core.RequestID) core.Event {
 			return core.ReactivateAgent{Request: id, Agent: call.GetReactivateAgent().GetAgentId().GetValue()}
 		}
 	case masterpb.Call_MARK_AGENT_GONE:
+		if !s.allowed(a.c, auth.MarkAgentGone, nil) {
+			return true
+		}
 		event = func(id core.RequestID) core.Event {
 			return core.MarkAgentGone{Request: id, Agent: call.GetMarkAgentGone().GetAgentId().GetValue()}
 		}

@@ -4,7 +4,9 @@ import (
 	"maps"
 	"slices"
 
+	"stoa/internal/auth"
 	"stoa/internal/files"
+	"stoa/internal/httpd"
 	"stoa/internal/mesos/masterpb"
 	"stoa/internal/mesos/mesospb"
 
@@ -21,6 +23,9 @@ func (s *server) readDaemon(a answer, kind masterpb.Call_Type, call *masterpb.Ca
 			GetHealth: &masterpb.Response_GetHealth{Healthy: proto.Bool(true)},
 		})
 	case masterpb.Call_GET_FLAGS:
+		if !s.allowed(a.c, auth.ViewFlags, nil) {
+			break
+		}
 		list := &masterpb.Response_GetFlags{}
 		for _, name := range slices.Sorted(maps.Keys(s.config.Flags)) {
 			list.Flags = append(list.Flags, &mesospb.Flag{Name: proto.String(name), Value: proto.String(s.config.Flags[name])})
@@ -64,6 +69,10 @@ func (s *server) readDaemon(a answer, kind masterpb.Call_Type, call *masterpb.Ca
 }
 
 func (s *server) listFiles(a answer, path string) {
+	if !s.config.Files.Allowed(path, httpd.Principal(a.c)) {
+		httpd.Forbidden(a.c)
+		return
+	}
 	list, err := s.config.Files.List(path)
 	if err != nil {
 		files.Refuse(a.c, err)
@@ -85,6 +94,10 @@ func (s *server) listFiles(a answer, path string) {
 }
 
 func (s *server) readFile(a answer, call *masterpb.Call_ReadFile) {
+	if !s.config.Files.Allowed(call.GetPath(), httpd.Principal(a.c)) {
+		httpd.Forbidden(a.c)
+		return
+	}
 	length := int64(-1)
 	if call.Length != nil {
 		length = int64(min(call.GetLength(), 1<<62))

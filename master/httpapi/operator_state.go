@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"stoa/internal/auth"
 	"stoa/internal/mesos/masterpb"
 	"stoa/internal/mesos/mesosjson"
 	"stoa/internal/mesos/mesospb"
@@ -27,7 +28,7 @@ func (s *server) readState(a answer, kind masterpb.Call_Type) bool {
 	if !ok {
 		return true
 	}
-	v := stateView{snapshot}
+	v := stateView{snapshot, s.view(a.c)}
 	switch kind {
 	case masterpb.Call_GET_STATE:
 		a.hybrid(masterpb.Response_GET_STATE, v.appendState, func(r *masterpb.Response) {
@@ -65,9 +66,12 @@ func (s *server) readState(a answer, kind masterpb.Call_Type) bool {
 	return true
 }
 
-// stateView writes a snapshot as the messages of the operator API, or straight as their
-// JSON.
-type stateView struct{ *core.Snapshot }
+// stateView writes what a client may see of a snapshot as the messages of the operator
+// API, or straight as their JSON.
+type stateView struct {
+	*core.Snapshot
+	seen auth.View
+}
 
 func (v stateView) appendState(dst *[]byte) {
 	o := mesosjson.BeginObject(dst)
@@ -83,7 +87,9 @@ func (v stateView) appendState(dst *[]byte) {
 }
 
 // all are the frameworks that are not completed, then those that are.
-func (v stateView) all() []*core.FrameworkView { return slices.Concat(v.Frameworks, v.Completed) }
+func (v stateView) all() []*core.FrameworkView {
+	return frameworksSeen(slices.Concat(v.Frameworks, v.Completed), v.seen)
+}
 
 // taskLists name the three lists of tasks of the operator API.
 var taskLists = [...]struct {
@@ -100,7 +106,7 @@ func (v stateView) appendTasks(dst *[]byte) {
 	for _, one := range taskLists {
 		list := o.Array(one.key)
 		for _, f := range v.all() {
-			for _, t := range one.list(f) {
+			for _, t := range tasksSeen(one.list(f), f, v.seen) {
 				list.Message(t, mesosjson.AsV1)
 			}
 		}
@@ -112,9 +118,9 @@ func (v stateView) appendTasks(dst *[]byte) {
 func (v stateView) tasks() *masterpb.Response_GetTasks {
 	m := &masterpb.Response_GetTasks{}
 	for _, f := range v.all() {
-		m.Tasks = append(m.Tasks, f.Tasks...)
-		m.UnreachableTasks = append(m.UnreachableTasks, f.Unreachable...)
-		m.CompletedTasks = append(m.CompletedTasks, f.CompletedTasks...)
+		m.Tasks = append(m.Tasks, tasksSeen(f.Tasks, f, v.seen)...)
+		m.UnreachableTasks = append(m.UnreachableTasks, tasksSeen(f.Unreachable, f, v.seen)...)
+		m.CompletedTasks = append(m.CompletedTasks, tasksSeen(f.CompletedTasks, f, v.seen)...)
 	}
 	return m
 }
@@ -129,6 +135,9 @@ func (v stateView) executors() *masterpb.Response_GetExecutors {
 	m := &masterpb.Response_GetExecutors{}
 	for _, f := range v.all() {
 		for _, e := range f.Executors {
+			if !v.seen.Executor(e.Info, f.Info) {
+				continue
+			}
 			m.Executors = append(m.Executors, &masterpb.Response_GetExecutors_Executor{
 				ExecutorInfo: e.Info,
 				AgentId:      &mesospb.AgentID{Value: proto.String(e.Agent)},
@@ -141,12 +150,12 @@ func (v stateView) executors() *masterpb.Response_GetExecutors {
 func (v stateView) appendFrameworks(dst *[]byte) {
 	o := mesosjson.BeginObject(dst)
 	list := o.Array("frameworks")
-	for _, f := range v.Frameworks {
+	for _, f := range frameworksSeen(v.Frameworks, v.seen) {
 		list.Message(frameworkMessage(f), mesosjson.AsV1)
 	}
 	list.End()
 	list = o.Array("completed_frameworks")
-	for _, f := range v.Completed {
+	for _, f := range frameworksSeen(v.Completed, v.seen) {
 		list.Message(frameworkMessage(f), mesosjson.AsV1)
 	}
 	list.End()
@@ -155,10 +164,10 @@ func (v stateView) appendFrameworks(dst *[]byte) {
 
 func (v stateView) frameworks() *masterpb.Response_GetFrameworks {
 	m := &masterpb.Response_GetFrameworks{}
-	for _, f := range v.Frameworks {
+	for _, f := range frameworksSeen(v.Frameworks, v.seen) {
 		m.Frameworks = append(m.Frameworks, frameworkMessage(f))
 	}
-	for _, f := range v.Completed {
+	for _, f := range frameworksSeen(v.Completed, v.seen) {
 		m.CompletedFrameworks = append(m.CompletedFrameworks, frameworkMessage(f))
 	}
 	return m
@@ -190,12 +199,12 @@ func (v stateView) appendAgents(dst *[]byte) {
 	o := mesosjson.BeginObject(dst)
 	list := o.Array("agents")
 	for _, a := range v.Agents {
-		list.Message(agentMessage(a), mesosjson.AsV1)
+		list.Message(v.agent(a), mesosjson.AsV1)
 	}
 	list.End()
 	list = o.Array("recovered_agents")
 	for _, r := range v.Recovered {
-		list.Message(r.Info, mesosjson.AsV1)
+		list.Message(v.agentInfo(r.Info), mesosjson.AsV1)
 	}
 	list.End()
 	o.End()
@@ -204,12 +213,34 @@ func (v stateView) appendAgents(dst *[]byte) {
 func (v stateView) agents() *masterpb.Response_GetAgents {
 	m := &masterpb.Response_GetAgents{}
 	for _, a := range v.Agents {
-		m.Agents = append(m.Agents, agentMessage(a))
+		m.Agents = append(m.Agents, v.agent(a))
 	}
 	for _, r := range v.Recovered {
-		m.RecoveredAgents = append(m.RecoveredAgents, r.Info)
+		m.RecoveredAgents = append(m.RecoveredAgents, v.agentInfo(r.Info))
 	}
 	return m
+}
+
+// agent is an agent without the resources of roles that the client may not see.
+func (v stateView) agent(a *core.AgentView) *masterpb.Response_GetAgents_Agent {
+	if v.seen.All() {
+		return agentMessage(a)
+	}
+	m := agentMessage(a)
+	m.AgentInfo = v.agentInfo(m.AgentInfo)
+	m.TotalResources = resourcesSeen(a.Total, v.seen)
+	m.AllocatedResources = resourcesSeen(a.Used, v.seen)
+	m.OfferedResources = resourcesSeen(a.Offered, v.seen)
+	return m
+}
+
+func (v stateView) agentInfo(info *mesospb.AgentInfo) *mesospb.AgentInfo {
+	if v.seen.All() {
+		return info
+	}
+	info = proto.Clone(info).(*mesospb.AgentInfo)
+	info.Resources = v.seen.Resources(info.Resources)
+	return info
 }
 
 func agentMessage(a *core.AgentView) *masterpb.Response_GetAgents_Agent {
@@ -232,9 +263,15 @@ func agentMessage(a *core.AgentView) *masterpb.Response_GetAgents_Agent {
 }
 
 func shownResources(rs resources.Resources) []*mesospb.Resource {
+	return resourcesSeen(rs, auth.View{})
+}
+
+func resourcesSeen(rs resources.Resources, w auth.View) []*mesospb.Resource {
 	var list []*mesospb.Resource
 	for r := range rs.All() {
-		list = append(list, resources.ForEndpoint(r.Proto()))
+		if r := r.Proto(); w.Resource(r) {
+			list = append(list, resources.ForEndpoint(r))
+		}
 	}
 	return list
 }
@@ -250,7 +287,11 @@ func timeInfo(t time.Time) *mesospb.TimeInfo {
 func (v stateView) operations() *masterpb.Response_GetOperations {
 	m := &masterpb.Response_GetOperations{}
 	for _, a := range v.Agents {
-		m.Operations = append(m.Operations, a.Operations...)
+		for _, op := range a.Operations {
+			if v.seen.Operation(op) {
+				m.Operations = append(m.Operations, op)
+			}
+		}
 	}
 	return m
 }
@@ -258,6 +299,9 @@ func (v stateView) operations() *masterpb.Response_GetOperations {
 func (v stateView) roles() *masterpb.Response_GetRoles {
 	m := &masterpb.Response_GetRoles{}
 	for _, r := range rolesOf(v.Snapshot) {
+		if !v.seen.Role(r.name) {
+			continue
+		}
 		role := &mesospb.Role{Name: proto.String(r.name), Weight: proto.Float64(r.weight)}
 		for _, id := range r.frameworks {
 			role.Frameworks = append(role.Frameworks, &mesospb.FrameworkID{Value: proto.String(id)})
@@ -280,6 +324,9 @@ func (v stateView) roles() *masterpb.Response_GetRoles {
 func (v stateView) weights() *masterpb.Response_GetWeights {
 	var m *masterpb.Response_GetWeights
 	for _, role := range slices.Sorted(maps.Keys(v.Weights)) {
+		if !v.seen.Role(role) {
+			continue
+		}
 		if m == nil {
 			m = &masterpb.Response_GetWeights{}
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"stoa/internal/auth"
 	"stoa/internal/httpd"
 	"stoa/internal/mesos/masterpb"
 	"stoa/internal/mesos/mesosjson"
@@ -24,13 +25,15 @@ func (s *server) quotaCall(a answer, call *masterpb.Call) bool {
 		if snapshot, ok := s.snapshot(a.c); ok {
 			a.message(&masterpb.Response{
 				Type:     masterpb.Response_GET_QUOTA.Enum(),
-				GetQuota: &masterpb.Response_GetQuota{Status: quotaStatus(snapshot)},
+				GetQuota: &masterpb.Response_GetQuota{Status: quotaStatus(snapshot, s.allowedRole(a.c, auth.GetQuota))},
 			})
 		}
 	case masterpb.Call_UPDATE_QUOTA:
 		update := call.GetUpdateQuota()
 		s.ask(a.c, func(id core.RequestID) core.Event {
-			return core.UpdateQuota{Request: id, Configs: update.GetQuotaConfigs(), Force: update.GetForce()}
+			return core.UpdateQuota{
+				Request: id, Configs: update.GetQuotaConfigs(), Force: update.GetForce(), Authorize: s.allowedRole(a.c, auth.UpdateQuota),
+			}
 		})
 	case masterpb.Call_SET_QUOTA:
 		s.setQuota(a.c, call.GetSetQuota().GetQuotaRequest())
@@ -44,20 +47,24 @@ func (s *server) quotaCall(a answer, call *masterpb.Call) bool {
 
 func (s *server) setQuota(c *gin.Context, request *quotapb.QuotaRequest) {
 	s.ask(c, func(id core.RequestID) core.Event {
-		return core.SetQuota{Request: id, Quota: request}
+		return core.SetQuota{Request: id, Quota: request, Authorize: s.allowedRole(c, auth.UpdateQuota)}
 	})
 }
 
 func (s *server) removeQuota(c *gin.Context, role, path string) {
 	s.ask(c, func(id core.RequestID) core.Event {
-		return core.RemoveQuota{Request: id, Role: role, Path: path}
+		return core.RemoveQuota{Request: id, Role: role, Path: path, Authorize: s.allowedRole(c, auth.UpdateQuota)}
 	})
 }
 
-// quotaStatus lists all quotas in both forms: the old one knows guarantees only.
-func quotaStatus(s *core.Snapshot) *quotapb.QuotaStatus {
+// quotaStatus lists the quotas that may be seen (all without seen) in both forms: the old
+// one knows guarantees only.
+func quotaStatus(s *core.Snapshot, seen func(role string) bool) *quotapb.QuotaStatus {
 	status := &quotapb.QuotaStatus{}
 	for _, role := range slices.Sorted(maps.Keys(s.Quotas)) {
+		if seen != nil && !seen(role) {
+			continue
+		}
 		q := s.Quotas[role]
 		info := &quotapb.QuotaInfo{Role: proto.String(role)}
 		config := &quotapb.QuotaConfig{Role: proto.String(role)}
@@ -86,7 +93,8 @@ func quotaStatus(s *core.Snapshot) *quotapb.QuotaStatus {
 // quotas serves GET /quota.
 func (s *server) quotas(c *gin.Context) {
 	if snapshot, ok := s.snapshot(c); ok {
-		document(c, func(dst *[]byte) { *dst = mesosjson.Append(*dst, quotaStatus(snapshot), mesosjson.V0) })
+		status := quotaStatus(snapshot, s.allowedRole(c, auth.GetQuota))
+		document(c, func(dst *[]byte) { *dst = mesosjson.Append(*dst, status, mesosjson.V0) })
 	}
 }
 

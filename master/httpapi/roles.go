@@ -141,10 +141,14 @@ func allocations(rs resources.Resources) map[string]resources.Resources {
 
 // roles serves /roles.
 func (s *server) roles(c *gin.Context) {
+	w := s.view(c)
 	s.shared(c, func(dst *[]byte, snapshot *core.Snapshot) {
 		o := mesosjson.BeginObject(dst)
 		roles := o.Array("roles")
 		for _, r := range rolesOf(snapshot) {
+			if !w.Role(r.name) {
+				continue
+			}
 			one := roles.Object()
 			one.String("name", r.name)
 			one.Double("weight", r.weight)

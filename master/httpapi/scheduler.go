@@ -35,8 +35,6 @@ type SchedulerMaster interface {
 // SchedulerConfig configures the scheduler API. Only Master is required.
 type SchedulerConfig struct {
 	Master SchedulerMaster
-	// Authenticate is the realm's authenticator; nil lets everyone in.
-	Authenticate httpd.Authenticator
 	// MaxBody is the largest request body in bytes; 0 is httpd.DefaultMaxBody.
 	MaxBody int64
 	// MaxBacklog is how many events may wait for one scheduler before it is dropped as
@@ -56,11 +54,8 @@ func NewStream(max int) *Stream { return newQueue[*schedulerpb.Event](max) }
 const streamIDHeader = "Mesos-Stream-Id"
 
 // Scheduler serves POST /api/v1/scheduler (src/master/http.cpp,
-// Master::Http::scheduler). Redirection to the leader comes before it.
+// Master::Http::scheduler). Authentication and redirection to the leader come before it.
 func Scheduler(cfg SchedulerConfig) gin.HandlerFunc {
-	if cfg.Authenticate == nil {
-		cfg.Authenticate = httpd.Anyone
-	}
 	if cfg.MaxBacklog <= 0 {
 		cfg.MaxBacklog = defaultBacklog
 	}
@@ -84,10 +79,7 @@ func (s *scheduler) refuse(status int, text string) { httpd.Text(s.gin, status, 
 
 func (s *scheduler) serve() {
 	c := s.gin
-	principal, ok := s.cfg.Authenticate(c, RealmScheduler)
-	if !ok {
-		return
-	}
+	principal := httpd.Principal(c)
 	s.principal = principal
 	if !s.cfg.Master.Recovered() {
 		s.refuse(http.StatusServiceUnavailable, "Master has not finished recovery")

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 
+	"stoa/internal/auth"
 	"stoa/internal/files"
 	"stoa/internal/httpd"
 	"stoa/internal/mesos/mesospb"
@@ -31,11 +32,10 @@ func newServer(config Config) *server {
 	if config.Recovered == nil {
 		config.Recovered = func() bool { return true }
 	}
-	if config.ReadOnly == nil {
-		config.ReadOnly = httpd.Anyone
-	}
-	if config.ReadWrite == nil {
-		config.ReadWrite = httpd.Anyone
+	for _, who := range []*httpd.Authenticator{&config.ReadOnly, &config.ReadWrite, &config.Frameworks} {
+		if *who == nil {
+			*who = httpd.Anyone
+		}
 	}
 	config.Build = completed(config.Build)
 	if config.Files == nil {
@@ -70,6 +70,7 @@ func completed(build *mesospb.VersionInfo) *mesospb.VersionInfo {
 // this master leads, the method, the parameters.
 func (s *server) routes() *httpd.Router {
 	r := httpd.NewRouter("master")
+	r.Disable(s.config.DisabledEndpoints...)
 	master := func(endpoint string, h gin.HandlerFunc) { r.Handle("master", endpoint, h) }
 
 	master("state", s.readOnly(s.leading(s.state)))
@@ -94,16 +95,19 @@ func (s *server) routes() *httpd.Router {
 	}
 	master("api/v1", s.readWrite(s.leading(s.operator)))
 	if s.config.Scheduler != nil {
-		master("api/v1/scheduler", s.leading(s.config.Scheduler))
+		master("api/v1/scheduler", httpd.Authenticated(s.config.Frameworks, RealmScheduler, s.leading(s.config.Scheduler)))
 	}
 
 	r.Handle("registrar(1)", "registry", s.readOnly(s.registry))
 	r.Handle("version", "", s.version)
-	r.Handle("metrics", "snapshot", s.readOnly(s.metricsSnapshot))
-	r.Handle("logging", "toggle", s.readWrite(s.toggleLogging))
+	r.Handle("metrics", "snapshot", s.readOnly(s.ruled("/metrics/snapshot", s.metricsSnapshot)))
+	r.Handle("logging", "toggle", s.readWrite(s.ruled("/logging/toggle", s.toggleLogging)))
 	r.Handle("system", "stats.json", s.systemStats)
 	r.Handle("profiler", "start", noProfiler)
 	r.Handle("profiler", "stop", noProfiler)
+	s.config.Files.AllowDebug(func(principal string) bool {
+		return s.config.Authorizer.Allowed(auth.As(principal), auth.GetEndpoint, auth.Named("/files/debug"))
+	})
 	s.config.Files.Routes(r, s.readOnly)
 	if s.config.UI != nil {
 		ui := gin.WrapH(s.config.UI)
@@ -113,34 +117,6 @@ func (s *server) routes() *httpd.Router {
 		}
 	}
 	return r
-}
-
-// readOnly and readWrite put a handler behind the authentication of a realm.
-func (s *server) readOnly(h gin.HandlerFunc) gin.HandlerFunc {
-	return authenticated(s.config.ReadOnly, RealmReadOnly, h)
-}
-
-func (s *server) readWrite(h gin.HandlerFunc) gin.HandlerFunc {
-	return authenticated(s.config.ReadWrite, RealmReadWrite, h)
-}
-
-func authenticated(who httpd.Authenticator, realm string, h gin.HandlerFunc) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		if principal, ok := who(c, realm); ok {
-			c.Set(principalKey, principal)
-			h(c)
-		}
-	}
-}
-
-const principalKey = "httpapi.principal"
-
-// principalOf is who the request comes from; nil is nobody.
-func principalOf(c *gin.Context) *string {
-	if principal := c.GetString(principalKey); principal != "" {
-		return &principal
-	}
-	return nil
 }
 
 // leading sends clients of a master that does not lead to the one that does.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"stoa/internal/auth"
 	"stoa/internal/httpd"
 	"stoa/internal/mesos/mesosjson"
 	"stoa/internal/mesos/mesospb"
@@ -14,10 +15,11 @@ import (
 
 // state serves /state: everything.
 func (s *server) state(c *gin.Context) {
-	s.shared(c, s.appendState)
+	w := s.view(c)
+	s.shared(c, func(dst *[]byte, snapshot *core.Snapshot) { s.appendState(dst, snapshot, w) })
 }
 
-func (s *server) appendState(dst *[]byte, snapshot *core.Snapshot) {
+func (s *server) appendState(dst *[]byte, snapshot *core.Snapshot, w auth.View) {
 	build, info := s.config.Build, s.config.Info
 	o := mesosjson.BeginObject(dst)
 	o.String("version", build.GetVersion())
@@ -68,26 +70,26 @@ func (s *server) appendState(dst *[]byte, snapshot *core.Snapshot) {
 		}
 		l.End()
 	}
-	if s.config.Cluster != "" {
-		o.String("cluster", s.config.Cluster)
+	if w.Flags() {
+		for _, flag := range [...]struct{ name, value string }{
+			{"cluster", s.config.Cluster}, {"log_dir", s.config.LogDir}, {"external_log_file", s.config.ExternalLogFile},
+		} {
+			if flag.value != "" {
+				o.String(flag.name, flag.value)
+			}
+		}
+		s.flagsField(o)
 	}
-	if s.config.LogDir != "" {
-		o.String("log_dir", s.config.LogDir)
-	}
-	if s.config.ExternalLogFile != "" {
-		o.String("external_log_file", s.config.ExternalLogFile)
-	}
-	s.flagsField(o)
 	agents := o.Array("slaves")
 	for _, a := range snapshot.Agents {
 		one := agents.Object()
-		agentFields(one, dst, a)
+		agentFields(one, dst, a, w)
 		one.End()
 	}
 	agents.End()
 	recoveredField(o, snapshot.Recovered, everything)
-	frameworksField(o, dst, "frameworks", snapshot.Frameworks, everything)
-	frameworksField(o, dst, "completed_frameworks", snapshot.Completed, everything)
+	frameworksField(o, dst, "frameworks", snapshot.Frameworks, everything, w)
+	frameworksField(o, dst, "completed_frameworks", snapshot.Completed, everything, w)
 	o.Strings("orphan_tasks", nil)
 	o.Strings("unregistered_frameworks", nil)
 	o.End()
@@ -104,12 +106,12 @@ func selection(c *gin.Context, parameter string) func(id string) bool {
 	return func(id string) bool { return id == want }
 }
 
-func frameworksField(o mesosjson.Object, dst *[]byte, key string, list []*core.FrameworkView, wanted func(string) bool) {
+func frameworksField(o mesosjson.Object, dst *[]byte, key string, list []*core.FrameworkView, wanted func(string) bool, w auth.View) {
 	frameworks := o.Array(key)
 	for _, f := range list {
-		if wanted(f.ID) {
+		if wanted(f.ID) && w.Framework(f.Info) {
 			frameworks.Next()
-			appendFramework(dst, f)
+			appendFramework(dst, f, w)
 		}
 	}
 	frameworks.End()
@@ -117,14 +119,14 @@ func frameworksField(o mesosjson.Object, dst *[]byte, key string, list []*core.F
 
 // slaves serves /slaves.
 func (s *server) slaves(c *gin.Context) {
-	wanted := selection(c, "slave_id")
+	wanted, w := selection(c, "slave_id"), s.view(c)
 	s.shared(c, func(dst *[]byte, snapshot *core.Snapshot) {
 		o := mesosjson.BeginObject(dst)
 		agents := o.Array("slaves")
 		for _, a := range snapshot.Agents {
 			if wanted(a.ID) {
 				agents.Next()
-				appendFullAgent(dst, a)
+				appendFullAgent(dst, a, w)
 			}
 		}
 		agents.End()
@@ -135,11 +137,11 @@ func (s *server) slaves(c *gin.Context) {
 
 // frameworks serves /frameworks.
 func (s *server) frameworks(c *gin.Context) {
-	wanted := selection(c, "framework_id")
+	wanted, w := selection(c, "framework_id"), s.view(c)
 	s.shared(c, func(dst *[]byte, snapshot *core.Snapshot) {
 		o := mesosjson.BeginObject(dst)
-		frameworksField(o, dst, "frameworks", snapshot.Frameworks, wanted)
-		frameworksField(o, dst, "completed_frameworks", snapshot.Completed, wanted)
+		frameworksField(o, dst, "frameworks", snapshot.Frameworks, wanted, w)
+		frameworksField(o, dst, "completed_frameworks", snapshot.Completed, wanted, w)
 		o.Strings("unregistered_frameworks", nil)
 		o.End()
 	})
@@ -179,10 +181,12 @@ func (t *tally) fields(o mesosjson.Object, others string) {
 
 // stateSummary serves /state-summary.
 func (s *server) stateSummary(c *gin.Context) {
-	s.shared(c, s.appendSummary)
+	w := s.view(c)
+	s.shared(c, func(dst *[]byte, snapshot *core.Snapshot) { s.appendSummary(dst, snapshot, w) })
 }
 
-func (s *server) appendSummary(dst *[]byte, snapshot *core.Snapshot) {
+// appendSummary counts all tasks, also those that a client may not see.
+func (s *server) appendSummary(dst *[]byte, snapshot *core.Snapshot, w auth.View) {
 	byAgent, byFramework := make(map[string]*tally), make(map[string]*tally)
 	of := func(m map[string]*tally, id string) *tally {
 		t := m[id]
@@ -209,13 +213,13 @@ func (s *server) appendSummary(dst *[]byte, snapshot *core.Snapshot) {
 	agents := o.Array("slaves")
 	for _, a := range snapshot.Agents {
 		one := agents.Object()
-		agentFields(one, dst, a)
+		agentFields(one, dst, a, w)
 		byAgent[a.ID].fields(one, "framework_ids")
 		one.End()
 	}
 	agents.End()
 	frameworks := o.Array("frameworks")
-	for _, f := range snapshot.Frameworks {
+	for _, f := range frameworksSeen(snapshot.Frameworks, w) {
 		one := frameworks.Object()
 		frameworkFields(one, dst, f, useOf(f))
 		byFramework[f.ID].fields(one, "slave_ids")

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"stoa/internal/auth"
 	"stoa/internal/mesos/mesosjson"
 	"stoa/internal/mesos/mesospb"
 	"stoa/internal/mesos/resources"
@@ -178,10 +179,12 @@ func protosField(o mesosjson.Object, dst *[]byte, key string, list []*mesospb.Re
 }
 
 // fullField writes resources as an array of messages in the form of endpoints.
-func fullField(o mesosjson.Object, key string, rs resources.Resources) {
+func fullField(o mesosjson.Object, key string, rs resources.Resources, w auth.View) {
 	list := o.Array(key)
 	for r := range rs.All() {
-		list.Message(resources.ForEndpoint(r.Proto()), mesosjson.V0)
+		if r := r.Proto(); w.Resource(r) {
+			list.Message(resources.ForEndpoint(r), mesosjson.V0)
+		}
 	}
 	list.End()
 }

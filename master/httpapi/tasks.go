@@ -22,15 +22,16 @@ func (s *server) tasks(c *gin.Context) {
 	framework, task := selection(c, "framework_id"), selection(c, "task_id")
 	ascending := httpd.Query(c)["order"] == "asc"
 	limit, offset := number(c, "limit", defaultTasks), number(c, "offset", 0)
+	w := s.view(c)
 	s.shared(c, func(dst *[]byte, snapshot *core.Snapshot) {
 		var list []*mesospb.Task
 		for _, f := range slices.Concat(snapshot.Frameworks, snapshot.Completed) {
-			if !framework(f.ID) {
+			if !framework(f.ID) || !w.Framework(f.Info) {
 				continue
 			}
 			for _, tasks := range [...][]*mesospb.Task{f.Tasks, f.Unreachable, f.CompletedTasks} {
 				for _, t := range tasks {
-					if task(t.GetTaskId().GetValue()) {
+					if task(t.GetTaskId().GetValue()) && w.Task(t, f.Info) {
 						list = append(list, t)
 					}
 				}

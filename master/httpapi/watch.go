@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"stoa/internal/auth"
 	"stoa/internal/httpd"
 	"stoa/internal/mesos/masterpb"
 	"stoa/internal/mesos/mesosjson"
@@ -34,16 +35,51 @@ func NewAnnouncement(n core.News) *Announcement { return &Announcement{news: n} 
 // record returns the announcement as one RecordIO record.
 func (a *Announcement) record(media string) []byte {
 	if media == httpd.TypeJSON {
-		a.asJSON.Do(func() { a.json = recordio.Append(nil, mesosjson.Append(nil, newsEvent(a.news), mesosjson.V1)) })
+		a.asJSON.Do(func() { a.json = encodeNews(newsEvent(a.news), media) })
 		return a.json
 	}
-	a.asMessage.Do(func() {
-		// An error means that a required field is missing: no client could read it.
-		if record, err := proto.Marshal(newsEvent(a.news)); err == nil {
-			a.pb = recordio.Append(nil, record)
-		}
-	})
+	a.asMessage.Do(func() { a.pb = encodeNews(newsEvent(a.news), media) })
 	return a.pb
+}
+
+// recordFor is record for a client who may not see everything
+// (master.cpp, Subscribers::Subscriber::send); nil is nothing.
+func (a *Announcement) recordFor(w auth.View, media string) []byte {
+	if w.All() {
+		return a.record(media)
+	}
+	shown := true
+	switch n := a.news.(type) {
+	case core.TaskAdded:
+		shown = w.Framework(n.Framework) && w.Task(n.Task, n.Framework)
+	case core.TaskUpdated:
+		shown = w.Framework(n.Framework) && w.Task(n.Task, n.Framework)
+	case core.FrameworkAdded:
+		shown = w.Framework(n.Framework.Info)
+	case core.FrameworkUpdated:
+		shown = w.Framework(n.Framework.Info)
+	case core.FrameworkRemoved:
+		shown = w.Framework(n.Framework)
+	case core.AgentAdded:
+		e := newsEvent(n)
+		e.AgentAdded.Agent = stateView{nil, w}.agent(n.Agent)
+		return encodeNews(e, media)
+	}
+	if !shown {
+		return nil
+	}
+	return a.record(media)
+}
+
+func encodeNews(e *masterpb.Event, media string) []byte {
+	if media == httpd.TypeJSON {
+		return recordio.Append(nil, mesosjson.Append(nil, e, mesosjson.V1))
+	}
+	record, err := proto.Marshal(e)
+	if err != nil {
+		return nil // a required field is missing: no client could read it
+	}
+	return recordio.Append(nil, record)
 }
 
 // watch serves SUBSCRIBE (src/master/readonly_handler.cpp, subscribe): a stream that
@@ -69,7 +105,8 @@ func (s *server) watch(a answer) {
 	a.c.Writer.WriteHeader(http.StatusOK)
 	control := http.NewResponseController(a.c.Writer)
 	_ = control.SetWriteDeadline(time.Now().Add(watchWriteTimeout))
-	if _, err := a.c.Writer.Write(subscribedRecord(stateView{snapshot}, media)); err != nil {
+	seen := s.view(a.c)
+	if _, err := a.c.Writer.Write(subscribedRecord(stateView{snapshot, seen}, media)); err != nil {
 		return
 	}
 	if control.Flush() != nil {
@@ -77,7 +114,7 @@ func (s *server) watch(a answer) {
 	}
 	_ = control.SetWriteDeadline(time.Time{})
 	writeStream(a.c, stream, watchWriteTimeout, func(out []byte, one *Announcement) []byte {
-		return append(out, one.record(media)...)
+		return append(out, one.recordFor(seen, media)...)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"stoa/internal/auth"
 	"stoa/internal/httpd"
 	"stoa/internal/mesos/mesosjson"
 	"stoa/internal/mesos/mesospb"
@@ -19,9 +20,13 @@ func (s *server) weights(c *gin.Context) {
 	if !ok {
 		return
 	}
+	w := s.view(c)
 	document(c, func(dst *[]byte) {
 		list := mesosjson.BeginArray(dst)
 		for _, role := range slices.Sorted(maps.Keys(snapshot.Weights)) {
+			if !w.Role(role) {
+				continue
+			}
 			one := list.Object()
 			one.String("role", role)
 			one.Double("weight", snapshot.Weights[role])
@@ -52,6 +57,6 @@ func (s *server) putWeights(c *gin.Context) {
 
 func (s *server) updateWeights(c *gin.Context, list []*mesospb.WeightInfo) {
 	s.ask(c, func(id core.RequestID) core.Event {
-		return core.UpdateWeights{Request: id, Weights: list}
+		return core.UpdateWeights{Request: id, Weights: list, Authorize: s.allowedRoles(c, auth.UpdateWeight)}
 	})
 }
