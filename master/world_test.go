@@ -197,6 +197,7 @@ var agentCapabilities = []*mesospb.AgentInfo_Capability{
 	{Type: mesospb.AgentInfo_Capability_HIERARCHICAL_ROLE.Enum()},
 	{Type: mesospb.AgentInfo_Capability_RESERVATION_REFINEMENT.Enum()},
 	{Type: mesospb.AgentInfo_Capability_RESOURCE_PROVIDER.Enum()},
+	{Type: mesospb.AgentInfo_Capability_AGENT_DRAINING.Enum()},
 }
 
 // scheduler is a v1 scheduler over JSON.
