@@ -57,6 +57,7 @@ race: setup-test build
 bench: build
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 	$(GO) run ./compat-tests/cmd/figures --binary bin/stoa
+	$(GO) run ./compat-tests/cmd/bench --binary bin/stoa
 
 lint: setup-go
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "run gofmt on:"; echo "$$unformatted"; exit 1; }

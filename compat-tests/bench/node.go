@@ -40,10 +40,26 @@ type Daemon struct {
 	Address string
 	cmd     *exec.Cmd
 	stop    func() error
+	// again starts it once more, at the same address on the same state.
+	again func() (stop func() error, err error)
 }
 
 // Stop ends the daemon.
 func (d *Daemon) Stop() error { return d.stop() }
+
+// Restart ends a daemon that runs in this process and starts it again.
+func (d *Daemon) Restart() error {
+	if err := d.stop(); err != nil {
+		return err
+	}
+	stop, err := d.again()
+	if err != nil {
+		d.stop = func() error { return nil }
+		return err
+	}
+	d.stop = stop
+	return nil
+}
 
 // startMaster starts a master with an empty registry and waits until it answers.
 func (e *Environment) startMaster(ctx context.Context) (*Daemon, error) {
@@ -82,39 +98,48 @@ func (e *Environment) startMarathon(ctx context.Context, master string) (*Daemon
 			}
 			return m.Run, nil
 		})
-		if err == nil {
-			err = await(ctx, "http://"+d.Address+"/ping")
+		if err != nil {
+			return nil, err
 		}
-		return d, err
+		if err := await(ctx, "http://"+d.Address+"/ping"); err != nil {
+			return nil, errors.Join(err, d.Stop())
+		}
+		return d, nil
 	}
 	return e.process(ctx, "/ping", "marathon", "--master", master, "--hostname", "127.0.0.1", "--http_address", "127.0.0.1",
 		"--work_dir", dir)
 }
 
 func (e *Environment) inProcess(file string, start func(net.Listener, store.Store) (func(context.Context) error, error)) (*Daemon, error) {
-	st, err := store.OpenFile(file)
-	if err != nil {
-		return nil, err
+	d := &Daemon{Address: "127.0.0.1:0"}
+	d.again = func() (func() error, error) {
+		st, err := store.OpenFile(file)
+		if err != nil {
+			return nil, err
+		}
+		ln, err := net.Listen("tcp4", d.Address)
+		if err != nil {
+			st.Close()
+			return nil, err
+		}
+		d.Address = ln.Addr().String()
+		run, err := start(ln, st)
+		if err != nil {
+			ln.Close()
+			st.Close()
+			return nil, err
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- run(ctx) }()
+		return func() error {
+			cancel()
+			return errors.Join(<-done, st.Close())
+		}, nil
 	}
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		st.Close()
-		return nil, err
-	}
-	address := ln.Addr().String()
-	run, err := start(ln, st)
-	if err != nil {
-		ln.Close()
-		st.Close()
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- run(ctx) }()
-	return &Daemon{Address: address, stop: func() error {
-		cancel()
-		return errors.Join(<-done, st.Close())
-	}}, nil
+	var err error
+	d.stop, err = d.again()
+	return d, err
 }
 
 // process starts a piece of the binary on a free port and waits until path answers 200.

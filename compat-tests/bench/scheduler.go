@@ -51,6 +51,7 @@ type Scheduler struct {
 	updates  int
 	first    time.Time // the first ACCEPT
 	last     time.Time // the newest first TASK_RUNNING of a task
+	torn     bool      // it was torn down
 	returned time.Time // when a probe's offer was given back
 	returns  []time.Duration
 }
@@ -89,13 +90,14 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	var done sync.WaitGroup
 	done.Go(func() { s.call(ctx) })
 	err := s.client.Run(ctx, s)
-	if ctx.Err() != nil {
-		err = nil
-	}
+	ended := ctx.Err() != nil
 	cancel()
 	done.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if ended || s.torn {
+		return s.err
+	}
 	return errors.Join(err, s.err)
 }
 
@@ -118,6 +120,10 @@ func (s *Scheduler) call(ctx context.Context) {
 		}
 		if err := s.client.Call(ctx, c); err != nil && ctx.Err() == nil {
 			s.mu.Lock()
+			if s.torn {
+				s.mu.Unlock()
+				return // nothing is to be said any more
+			}
 			s.err = errors.Join(s.err, fmt.Errorf("%s: %s: %w", s.o.Name, c.GetType(), err))
 			s.notify()
 			s.mu.Unlock()
@@ -307,5 +313,8 @@ func (s *Scheduler) Kill(id string) {
 
 // Teardown ends the framework with all its tasks.
 func (s *Scheduler) Teardown() {
+	s.mu.Lock()
+	s.torn = true
+	s.mu.Unlock()
 	s.calls <- &schedulerpb.Call{Type: schedulerpb.Call_TEARDOWN.Enum()}
 }

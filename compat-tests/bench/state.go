@@ -53,6 +53,15 @@ func (e *Environment) StateLatency(ctx context.Context, l Load) (err error) {
 	fmt.Fprintf(e.Out, "  offer returns, nobody polls      %s\n", spread(alone))
 	polls, stop := poll(ctx, url, l.Clients)
 	busy, err := probe.returns50(ctx)
+	if err == nil {
+		err = cluster.Until(ctx, func() error {
+			if answers, failed := polls(); failed == nil && len(answers) < 2*l.Clients {
+				return fmt.Errorf("%d answers so far", len(answers))
+			}
+			return nil
+		})
+		busy = append(busy, probe.Returns()...)
+	}
 	stop()
 	if err != nil {
 		return err
