@@ -41,7 +41,6 @@ func (c *Core) recover(r Recovery) {
 		c.keepWeights()
 	}
 	c.expected = len(c.recovered)
-	c.alloc.HoldOff(c.now, len(c.recovered))
 	if len(c.recovered) > 0 {
 		c.after(c.cfg.AgentReregisterTimeout, func(time.Time) { c.recoveredTimeout() })
 	}
