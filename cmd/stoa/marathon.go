@@ -93,16 +93,8 @@ func marathonConfig(v *flags.Values, st store.Store, ln net.Listener, log *loggi
 		c.MesosUser = v.String("mesos_user")
 	}
 	c.MesosRole = v.String("mesos_role")
-	c.Principal, c.Secret = v.String("mesos_authentication_principal"), v.String("mesos_authentication_secret")
-	if file := v.String("mesos_authentication_secret_file"); file != "" {
-		if c.Secret != "" {
-			return c, errors.New("give only one of --mesos_authentication_secret and --mesos_authentication_secret_file")
-		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return c, fmt.Errorf("read --mesos_authentication_secret_file: %w", err)
-		}
-		c.Secret = strings.TrimSpace(string(data))
+	if err := marathonIdentity(v, log.Logger, &c); err != nil {
+		return c, err
 	}
 	c.Features = split(v.String("enable_features"))
 	c.NewGroupEnforceRole = v.String("new_group_enforce_role") == "top"
