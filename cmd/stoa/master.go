@@ -106,6 +106,9 @@ func masterConfig(ctx context.Context, v *flags.Values, st store.Store, n mesosN
 	if err := allocatorPolicies(v, &c.Core); err != nil {
 		return c, err
 	}
+	if err := rateLimits(v, &c); err != nil {
+		return c, err
+	}
 	c.Core.Weights, err = weights(v.String("weights"))
 	return c, err
 }

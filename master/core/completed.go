@@ -50,6 +50,7 @@ func (c *Core) removeFramework(f *Framework) {
 	f.Unregistered = c.now
 	c.alloc.RemoveFramework(f.ID)
 	delete(c.known, f.ID)
+	c.forgetMessages(f)
 	if c.cfg.MaxCompletedFrameworks > 0 {
 		c.completed = append(c.completed, f)
 		if extra := len(c.completed) - c.cfg.MaxCompletedFrameworks; extra > 0 {

@@ -88,6 +88,9 @@ type Config struct {
 	OfferConstraintLimits allocator.RegexLimits
 	// FairSharingExcludedResources are resource names that do not count in a share.
 	FairSharingExcludedResources []string
+	// RateLimits say how many messages of drivers are taken in per second
+	// ([CheckRateLimits]); nil is no limit.
+	RateLimits *mesospb.RateLimits
 	// RequireAgentDomain refuses agents without a fault domain.
 	RequireAgentDomain bool
 

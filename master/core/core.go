@@ -48,6 +48,7 @@ type Core struct {
 	ledger      ledger
 	maintenance maintenance
 	removals    limiter
+	rates       rates
 	// unreachableTasks are, by agent and framework, the tasks remembered there.
 	unreachableTasks map[string]map[string][]string
 
@@ -108,6 +109,7 @@ func New(now time.Time, cfg Config, recovery Recovery) *Core {
 		ledger:           newLedger(),
 		maintenance:      newMaintenance(),
 		removals:         limiter{every: cfg.AgentRemovalInterval},
+		rates:            newRates(cfg.RateLimits),
 		unreachableTasks: make(map[string]map[string][]string),
 		known:            make(map[string]*Framework),
 		byStream:         make(map[StreamID]*Framework),
@@ -140,17 +142,17 @@ func (c *Core) Step(now time.Time, event Event) {
 	case Pong:
 		c.pong(e.Observer)
 	case PeerExited:
-		if f := c.byDriver[e.PID]; f != nil {
-			c.driverExited(f)
+		if c.byDriver[e.PID] != nil {
+			c.hearEnd(e.PID, func() { c.driverExited(e.PID) })
 		} else {
 			c.agentExited(e.PID)
 		}
 	case Subscribe:
 		c.subscribe(e)
 	case DriverCall:
-		c.driverCall(e)
+		c.hear(e.PID, e.Message, func() { c.driverCall(e) })
 	case DriverDeactivate:
-		c.driverDeactivate(e)
+		c.hear(e.PID, "mesos.internal.DeactivateFrameworkMessage", func() { c.driverDeactivate(e) })
 	case StreamClosed:
 		c.streamClosed(e.Stream)
 	case Call:

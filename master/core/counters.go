@@ -101,6 +101,10 @@ func (c *Core) Counters() map[string]float64 {
 		} else {
 			out[prefix+"subscribed"] = 0
 		}
+		if n := c.rates.countOf(f); n != nil {
+			of := "frameworks/" + f.Info.GetPrincipal()
+			out[of+"/messages_received"], out[of+"/messages_processed"] = n.received, n.processed
+		}
 	}
 	return out
 }

@@ -44,7 +44,7 @@ func (c *Core) absent(a *Agent) {
 		return
 	}
 	c.count("slave_unreachable_scheduled")
-	c.acquire(func() {
+	c.acquire(&c.removals, func() {
 		if !away() {
 			c.count("slave_unreachable_canceled")
 			return

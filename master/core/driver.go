@@ -109,8 +109,9 @@ func (c *Core) attachDriver(f *Framework, at endpoint, again bool) {
 
 // driverExited takes in that the connection to a driver broke. If it is alive it has to
 // know, for drivers do not watch their connection to a master.
-func (c *Core) driverExited(f *Framework) {
-	if !f.Connected() {
+func (c *Core) driverExited(pid string) {
+	f := c.byDriver[pid]
+	if f == nil || !f.Connected() {
 		return
 	}
 	c.emit(f, errorEvent("Framework disconnected"))

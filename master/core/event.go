@@ -53,6 +53,8 @@ type DriverCall struct {
 	// PID is the driver's UPID text.
 	PID  string
 	Call *schedulerpb.Call
+	// Message is the full name of the message it came as.
+	Message string
 	// Old marks a driver from before 0.24, which has a message for each purpose. These
 	// are carried out for a framework that is disconnected, too.
 	Old bool

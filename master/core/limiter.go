@@ -17,9 +17,8 @@ type permit struct {
 	cancelled bool
 }
 
-// acquire does something when it is permitted, which may be now. It returns nil then.
-func (c *Core) acquire(do func()) *permit {
-	l := &c.removals
+// acquire does something when a limiter permits, which may be now. It returns nil then.
+func (c *Core) acquire(l *limiter, do func()) *permit {
 	if l.every <= 0 || len(l.queue) == 0 && !l.next.After(c.now) {
 		l.next = c.now.Add(l.every)
 		do()
@@ -28,14 +27,13 @@ func (c *Core) acquire(do func()) *permit {
 	p := &permit{do: do}
 	l.queue = append(l.queue, p)
 	if len(l.queue) == 1 {
-		c.timers.set(l.next, func(time.Time) { c.permit() })
+		c.timers.set(l.next, func(time.Time) { c.permit(l) })
 	}
 	return p
 }
 
 // permit gives the next permit that was not taken back.
-func (c *Core) permit() {
-	l := &c.removals
+func (c *Core) permit(l *limiter) {
 	for len(l.queue) > 0 {
 		p := l.queue[0]
 		l.queue[0] = nil
@@ -45,7 +43,7 @@ func (c *Core) permit() {
 		}
 		l.next = c.now.Add(l.every)
 		if len(l.queue) > 0 {
-			c.timers.set(l.next, func(time.Time) { c.permit() })
+			c.timers.set(l.next, func(time.Time) { c.permit(l) })
 		}
 		p.do()
 		return

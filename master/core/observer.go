@@ -62,7 +62,7 @@ func (c *Core) healthTimeout(a *Agent) {
 		return
 	}
 	c.count("slave_unreachable_scheduled")
-	o.removal = c.acquire(func() {
+	o.removal = c.acquire(&c.removals, func() {
 		o.removal = nil
 		c.count("slave_unreachable_completed")
 		c.markUnreachable(a, "health check timed out")

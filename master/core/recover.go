@@ -65,7 +65,7 @@ func (c *Core) recoveredTimeout() {
 			continue
 		}
 		c.count("slave_unreachable_scheduled")
-		c.acquire(func() { c.giveUp(id, "did not reregister within "+timeout+" after master failover") })
+		c.acquire(&c.removals, func() { c.giveUp(id, "did not reregister within "+timeout+" after master failover") })
 	}
 }
 

@@ -15,7 +15,7 @@ const driverCall = "mesos.scheduler.Call"
 
 // callOf is a driver's call in the numbers of the scheduler API.
 func callOf(from string, m *driverpb.Call) core.DriverCall {
-	e := core.DriverCall{PID: from, Force: m.GetSubscribe().GetForce(), Call: &schedulerpb.Call{
+	e := core.DriverCall{PID: from, Message: driverCall, Force: m.GetSubscribe().GetForce(), Call: &schedulerpb.Call{
 		FrameworkId:                m.FrameworkId,
 		Type:                       m.Type,
 		Accept:                     m.Accept,
@@ -63,7 +63,7 @@ var fromDrivers = map[string]func() proto.Message{
 // driverEvent is one of the messages in fromDrivers as the call that replaced it.
 func driverEvent(from string, message proto.Message) core.Event {
 	call := new(schedulerpb.Call)
-	e := core.DriverCall{PID: from, Call: call, Old: true}
+	e := core.DriverCall{PID: from, Call: call, Message: string(message.ProtoReflect().Descriptor().FullName()), Old: true}
 	as := func(t schedulerpb.Call_Type, framework *mesospb.FrameworkID) {
 		call.Type, call.FrameworkId = t.Enum(), framework
 	}
