@@ -213,7 +213,10 @@ func TestRandomHistories(t *testing.T) {
 				h.run(r)
 				h.check(r)
 			},
-			"interval": func(r *rapid.T) { h.settled(r) },
+			"interval": func(r *rapid.T) {
+				h.settled(r)
+				h.compareAnew(r.Fatalf)
+			},
 			"agent": func(r *rapid.T) {
 				id := name("s")
 				h.drop(func(one Allocation) bool { return one.Agent == id })

@@ -61,7 +61,7 @@ func (a *Allocator) Roles() []RoleView {
 }
 
 // Excluded returns, for each role that a framework is subscribed to, the agents that its
-// offer constraints exclude, in order of their ids (`/allocator/offer_constraints_debug`).
+// offer constraints exclude, in order of their ids (the original's `offer_constraints_debug`).
 func (a *Allocator) Excluded(framework string) map[string][]string {
 	f := a.frameworks[framework]
 	if f == nil {

@@ -87,8 +87,8 @@ func (f *Framework) countEvent(e *schedulerpb.Event) {
 	}
 }
 
-// Counters are all counters by name, in a map of the caller's own. Those of a
-// framework end with it.
+// Counters are all counters by name, and the gauges of the allocator, in a map of the
+// caller's own. Those of a framework or a role end with it.
 func (c *Core) Counters() map[string]float64 {
 	out := maps.Clone(map[string]float64(c.counts))
 	for _, f := range c.known {
@@ -101,10 +101,17 @@ func (c *Core) Counters() map[string]float64 {
 		} else {
 			out[prefix+"subscribed"] = 0
 		}
+		for _, role := range f.Roles {
+			out[prefix+"roles/"+role+"/suppressed"] = 0
+			if f.Suppressed[role] {
+				out[prefix+"roles/"+role+"/suppressed"] = 1
+			}
+		}
 		if n := c.rates.countOf(f); n != nil {
 			of := "frameworks/" + f.Info.GetPrincipal()
 			out[of+"/messages_received"], out[of+"/messages_processed"] = n.received, n.processed
 		}
 	}
+	c.allocationGauges(out)
 	return out
 }
