@@ -192,10 +192,20 @@ func TestWhitelistIsReadAgain(t *testing.T) {
 			t.Errorf("without a file: %v", e)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		var got []core.Event
+		events := make(chan core.Event, 10)
+		told := func() (got []core.Event) {
+			for {
+				select {
+				case e := <-events:
+					got = append(got, e)
+				default:
+					return got
+				}
+			}
+		}
 		ended := make(chan struct{})
 		go func() {
-			w.watch(ctx, func(e core.Event) { got = append(got, e) })
+			w.watch(ctx, func(e core.Event) { events <- e })
 			close(ended)
 		}()
 		for _, one := range []struct {
@@ -208,9 +218,9 @@ func TestWhitelistIsReadAgain(t *testing.T) {
 			{"c", []string{"c"}},
 		} {
 			write(one.text)
-			got = nil
 			time.Sleep(whitelistInterval + time.Millisecond)
 			synctest.Wait()
+			got := told()
 			switch {
 			case one.want == nil && len(got) == 0:
 			case len(got) != 1 || !slices.Equal(got[0].(core.SetWhitelist).Hostnames, one.want) || got[0].(core.SetWhitelist).Hostnames == nil:
@@ -220,10 +230,9 @@ func TestWhitelistIsReadAgain(t *testing.T) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		got = nil
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if len(got) != 0 {
+		if got := told(); len(got) != 0 {
 			t.Errorf("after the file went: %v", got)
 		}
 		cancel()
