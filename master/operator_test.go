@@ -71,6 +71,16 @@ func (m *testMaster) read(path string) string {
 	return string(text)
 }
 
+// waitUntil asks again and again, up to the deadline.
+func waitUntil(t *testing.T, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(deadline); !is(); {
+		if time.Now().After(end) {
+			t.Fatal("it did not come in time")
+		}
+	}
+}
+
 // The conversation of a restarted agent that was marked gone.
 func TestReplayGoneAgentReturns(t *testing.T) {
 	s := readScript(t, "gone-agent-returns.json")
@@ -135,6 +145,7 @@ func TestOperatorsDecisionsOutliveTheMaster(t *testing.T) {
 	if drain.GetConfig().GetMaxGracePeriod().GetNanoseconds() != 5_000_000_007 {
 		t.Errorf("told %v", &drain)
 	}
+	waitUntil(t, func() bool { return strings.Contains(m.read("/slaves"), `"drain_info":{"state":"DRAINED"`) })
 	before := m.read("/maintenance/schedule") + m.read("/maintenance/status")
 	m.stop()
 
