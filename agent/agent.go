@@ -321,6 +321,10 @@ func (a *Agent) Shutdown(reason string) {
 	a.shutdownOnce.Do(func() { a.shutdown <- reason })
 }
 
+// Hurry kills what a Shutdown still waits for: a task may ask for a grace period of any
+// length. It may be called from any goroutine.
+func (a *Agent) Hurry() { a.post(core.Hurry{}) }
+
 // Usage gives a container's statistics; nil if they are not known.
 func (a *Agent) Usage(ctx context.Context, run core.RunID) *mesospb.ResourceStatistics {
 	if owner := a.containerOwner(run); owner != nil {

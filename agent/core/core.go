@@ -181,6 +181,8 @@ func (c *Core) Step(now time.Time, event Event) []Effect {
 		c.containerStatus(e)
 	case Shutdown:
 		c.shutdown("", e.Reason)
+	case Hurry:
+		c.hurry()
 	case Stop:
 		c.stop()
 	case Tick:

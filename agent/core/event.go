@@ -97,6 +97,9 @@ type Tick struct{}
 // Shutdown ends every task and then the agent, which unregisters first.
 type Shutdown struct{ Reason string }
 
+// Hurry kills at once what Shutdown has asked to end.
+type Hurry struct{}
+
 // Stop says that the process is about to end and will come back: only executors that
 // cannot outlive it are told to shut down.
 type Stop struct{}
@@ -115,4 +118,5 @@ func (ContainerUpdated) event()    {}
 func (ContainerStatus) event()     {}
 func (Tick) event()                {}
 func (Shutdown) event()            {}
+func (Hurry) event()               {}
 func (Stop) event()                {}

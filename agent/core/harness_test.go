@@ -252,13 +252,18 @@ func (h *harness) terminated(run RunID, t *containerizer.Termination) {
 // running starts a command task and lets its executor subscribe.
 func (h *harness) running(f *mesospb.FrameworkInfo, task string) RunID {
 	h.t.Helper()
+	return h.runningTask(f, commandTask(task))
+}
+
+func (h *harness) runningTask(f *mesospb.FrameworkInfo, task *mesospb.TaskInfo) RunID {
+	h.t.Helper()
 	h.take()
-	h.runTask(f, commandTask(task))
+	h.runTask(f, task)
 	launches := of[Launch](h.effects)
 	if len(launches) != 1 {
 		h.t.Fatalf("%d containers launched", len(launches))
 	}
 	h.step(ContainerLaunched{Run: launches[0].Run})
-	h.subscribe(f.GetId().GetValue(), task, nil)
+	h.subscribe(f.GetId().GetValue(), task.GetTaskId().GetValue(), nil)
 	return launches[0].Run
 }

@@ -361,6 +361,26 @@ func TestFrameworkShutdownEndsEverythingQuietly(t *testing.T) {
 	}
 }
 
+func TestWhoeverIsInAHurryDoesNotWaitForTheGracePeriod(t *testing.T) {
+	h := registered(t, nil)
+	task := commandTask("t")
+	task.KillPolicy = &mesospb.KillPolicy{GracePeriod: &mesospb.DurationInfo{Nanoseconds: proto.Int64(int64(time.Hour))}}
+	run := h.runningTask(testFramework(true), task)
+	h.step(Hurry{})
+	if destroyed := of[Destroy](h.take()); len(destroyed) != 0 {
+		t.Fatalf("destroyed without a shutdown: %v", destroyed)
+	}
+	h.step(Shutdown{Reason: "test"})
+	h.wait(time.Minute)
+	if destroyed := of[Destroy](h.take()); len(destroyed) != 0 {
+		t.Fatalf("destroyed within the grace period: %v", destroyed)
+	}
+	h.step(Hurry{})
+	if destroyed := of[Destroy](h.take()); len(destroyed) != 1 || destroyed[0].Run != run {
+		t.Errorf("destroyed: %v", destroyed)
+	}
+}
+
 func TestReconciliationReportsUnknownTasks(t *testing.T) {
 	h := registered(t, nil)
 	h.step(MasterExited{UPID: masterUPID})

@@ -186,6 +186,21 @@ func (c *Core) shutdown(from, message string) {
 	c.endIfDone()
 }
 
+// hurry does not wait for executors that were asked to end, however long their grace period.
+func (c *Core) hurry() {
+	if c.state != Terminating {
+		return
+	}
+	for _, f := range c.frameworkList() {
+		for _, e := range f.executors.list() {
+			if e.state == ExecutorTerminating {
+				c.note("Killing executor", "executor", e.run.Executor, "framework", f.id)
+				c.emit(Destroy{Run: e.run})
+			}
+		}
+	}
+}
+
 // stop prepares for the end of the process. Executors that are checkpointed wait for the
 // next one; the others could never be found again.
 func (c *Core) stop() {

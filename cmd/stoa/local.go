@@ -9,8 +9,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/signal"
 	"os/user"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -268,17 +270,40 @@ func (l *local) run(ctx context.Context) error {
 		early = errors.New("marathon stopped by itself")
 	}
 	err := s.stop()
-	l.agent.Shutdown("stoa local is stopping")
-	select {
-	case <-a.done:
-	case <-time.After(shutdownTimeout):
-		l.log.Warn("tasks did not end in time; they go on without the cluster")
-	}
+	l.endTasks(a.done)
 	err = errors.Join(err, a.stop(), m.stop())
 	if err != nil {
 		return err
 	}
 	return early
+}
+
+// endTasks returns when the agent has ended every task. Tasks may ask for a grace period
+// of any length, but nobody waits for long at a terminal: another Ctrl-C ends the waiting.
+func (l *local) endTasks(ended <-chan struct{}) {
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(again)
+	l.agent.Shutdown("stoa local is stopping")
+	select {
+	case <-ended:
+		return
+	case <-again:
+	case <-time.After(shutdownHint):
+		fmt.Fprintf(os.Stderr, "Waiting up to %v for tasks to end. Ctrl-C again kills them.\n", shutdownTimeout)
+		select {
+		case <-ended:
+			return
+		case <-again:
+		case <-time.After(shutdownTimeout):
+		}
+	}
+	l.agent.Hurry()
+	select {
+	case <-ended:
+	case <-time.After(killTimeout):
+		l.log.Error("some tasks could not be killed")
+	}
 }
 
 func (l *local) banner(w io.Writer, o localOptions) {
@@ -296,6 +321,13 @@ Start an app:
 `, version, url(0), url(1), url(2), o.workDir)
 }
 
-// shutdownTimeout bounds how long tasks may take to end when everything stops: the
-// default grace period of executors and some more.
-const shutdownTimeout = 15 * time.Second
+// How the end is waited for when everything stops.
+const (
+	// shutdownHint is when the user is told what is being waited for.
+	shutdownHint = time.Second
+	// shutdownTimeout bounds how long tasks may take to end: the default grace period of
+	// executors and some more.
+	shutdownTimeout = 15 * time.Second
+	// killTimeout bounds how long killed tasks are waited for.
+	killTimeout = 10 * time.Second
+)

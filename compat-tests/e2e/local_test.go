@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -156,6 +157,26 @@ func TestCtrlCAndStartAgain(t *testing.T) {
 		}
 		return again.Settled(t.Context(), "back", 2)
 	})
+}
+
+// A task may ask for as long as it likes to end. Nobody at a terminal waits for that: Ctrl-C
+// again kills it, with all that it has started.
+func TestCtrlCAgainKillsTasksThatDoNotEnd(t *testing.T) {
+	l := startLocal(t, t.TempDir())
+	send(t, 201, post, l.Marathon+"/v2/apps", `{"id":"stubborn","cmd":"trap '' TERM; setsid sleep 1000 & while true; do sleep 1; done",
+		"cpus":0.1,"mem":10,"instances":2,"taskKillGracePeriodSeconds":300}`)
+	tasks := settled(t, l, "stubborn", 2)
+	until(t, "the cluster is down", func() error {
+		select {
+		case <-l.Done():
+			return nil
+		default:
+			return errors.Join(errors.New("it still runs"), syscall.Kill(l.PID(), syscall.SIGINT))
+		}
+	})
+	for _, task := range tasks {
+		gone(t, task.ID)
+	}
 }
 
 // kill -9 of the whole cluster: the task goes on, the next start takes it back.
