@@ -52,25 +52,34 @@ func TestMain(m *testing.M) {
 // patience bounds every wait: how long a broken cluster may keep the test waiting.
 const patience = 60 * time.Second
 
-// cluster is a running `stoa local`, of which only the master and the agent are used.
+// cluster is a running stoa.
 type cluster struct {
 	t      *testing.T
 	master string // host:port
 }
 
-var masterLine = regexp.MustCompile(`^\s+Mesos master\s+http://(\S+)`)
+// startCluster starts `stoa local` on free ports, of which only the master and the agent
+// are used. It ends with the test.
+func startCluster(t *testing.T) *cluster {
+	t.Helper()
+	return start(t, regexp.MustCompile(`^\s+Mesos master\s+http://(\S+)`), "local", "--work_dir="+t.TempDir(), "--verbose",
+		"--master_port=0", "--agent_port=0", "--marathon_port=0", "--resources=cpus:4;mem:4096;disk:4096")
+}
 
-// startCluster starts a cluster on free ports, which ends with the test.
-func startCluster(t *testing.T, args ...string) *cluster {
+// startMaster starts a lone `stoa master`.
+func startMaster(t *testing.T, args ...string) *cluster {
+	t.Helper()
+	return start(t, regexp.MustCompile(`"?master starts"?.* address=(\S+)`),
+		append([]string{"master", "--work_dir=" + t.TempDir(), "--ip=127.0.0.1", "--port=0"}, args...)...)
+}
+
+// start runs stoa and waits for the line that tells the master's address.
+func start(t *testing.T, line *regexp.Regexp, args ...string) *cluster {
 	t.Helper()
 	log := new(logBuffer)
-	cmd := exec.Command(binary, append([]string{"local", "--work_dir=" + t.TempDir(), "--verbose",
-		"--master_port=0", "--agent_port=0", "--marathon_port=0", "--resources=cpus:4;mem:4096;disk:4096"}, args...)...)
-	cmd.Stderr = log
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	out, in := io.Pipe()
+	cmd := exec.Command(binary, args...)
+	cmd.Stdout, cmd.Stderr = in, io.MultiWriter(log, in)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -78,11 +87,16 @@ func startCluster(t *testing.T, args ...string) *cluster {
 	go func() {
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
-			if m := masterLine.FindStringSubmatch(lines.Text()); m != nil {
+			if m := line.FindStringSubmatch(lines.Text()); m != nil {
 				found <- m[1]
+				break
 			}
 		}
+		_, _ = io.Copy(io.Discard, out)
+	}()
+	go func() {
 		ended <- cmd.Wait()
+		in.Close()
 	}()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -95,6 +109,7 @@ func startCluster(t *testing.T, args ...string) *cluster {
 	case err := <-ended:
 		t.Fatalf("stoa ended before it listened: %v\n%s", err, log)
 	case <-time.After(patience):
+		_ = cmd.Process.Kill()
 		t.Fatalf("stoa does not listen:\n%s", log)
 	}
 	t.Cleanup(func() {
@@ -114,7 +129,7 @@ func startCluster(t *testing.T, args ...string) *cluster {
 
 // framework is what /state shows of one.
 type framework struct {
-	ID, Name, PID                string
+	ID, Name, PID, Principal     string
 	Active, Connected, Recovered bool
 	Tasks                        []struct{ ID, State string }
 }
