@@ -145,6 +145,7 @@ func (s *Service) flush(pending core.Effects, idle bool) {
 // carryOut stores batches and then does what they ask for.
 func (s *Service) carryOut(ctx context.Context) error {
 	defer close(s.calls)
+	defer close(s.acks)
 	defer close(s.finished)
 	var failure error
 	for b := range s.batches {
@@ -205,8 +206,12 @@ func (s *Service) store(ctx context.Context, b batch) error {
 func (s *Service) do(ctx context.Context, e core.Effect) {
 	switch e := e.(type) {
 	case core.Call:
+		queue := s.calls
+		if e.Call.GetType() == schedulerpb.Call_ACKNOWLEDGE {
+			queue = s.acks
+		}
 		select {
-		case s.calls <- e.Call:
+		case queue <- e.Call:
 		case <-ctx.Done():
 		}
 	case core.Publish:
@@ -229,9 +234,11 @@ func (s *Service) do(ctx context.Context, e core.Effect) {
 	}
 }
 
-// send makes the calls, one after the other: a kill must not overtake the launch.
-func (s *Service) send(ctx context.Context) error {
-	for call := range s.calls {
+// send makes the calls of a queue, one after the other: a kill must not overtake the
+// launch. Acknowledgements, of which there are most, have a queue of their own and
+// several senders.
+func (s *Service) send(ctx context.Context, calls <-chan *schedulerpb.Call) error {
+	for call := range calls {
 		err := s.client.Call(ctx, call)
 		switch {
 		case err == nil, ctx.Err() != nil:

@@ -40,8 +40,10 @@ const (
 	// maxPending is how many effects may wait for the store before the loop takes no
 	// more events.
 	maxPending = 50_000
-	// maxCalls is how many calls may wait to be sent to the master.
-	maxCalls = 10_000
+	// maxCalls is how many calls, and how many acknowledgements, may wait to be sent to
+	// the master; ackSenders is how many acknowledgements are sent at a time.
+	maxCalls   = 10_000
+	ackSenders = 4
 	// shutdownTime is how long answers under way may take once Run is to end.
 	shutdownTime = 2 * time.Second
 )
@@ -69,6 +71,7 @@ type Service struct {
 	inbox   chan func(c *core.Core, now time.Time)
 	batches chan batch
 	calls   chan *schedulerpb.Call
+	acks    chan *schedulerpb.Call
 	// stored tells the loop that the last batch is durable and carried out.
 	stored chan struct{}
 	// stopped is closed when the loop takes nothing more.
@@ -92,6 +95,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 		inbox:    make(chan func(*core.Core, time.Time), maxInbox),
 		batches:  make(chan batch),
 		calls:    make(chan *schedulerpb.Call, maxCalls),
+		acks:     make(chan *schedulerpb.Call, maxCalls),
 		stored:   make(chan struct{}, 1),
 		stopped:  make(chan struct{}),
 		finished: make(chan struct{}),
@@ -228,7 +232,10 @@ func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.loop(ctx) })
 	g.Go(func() error { return s.carryOut(ctx) })
-	g.Go(func() error { return s.send(ctx) })
+	g.Go(func() error { return s.send(ctx, s.calls) })
+	for range ackSenders {
+		g.Go(func() error { return s.send(ctx, s.acks) })
+	}
 	g.Go(func() error { return s.subscribe(ctx) })
 	g.Go(func() error { return s.serve(ctx) })
 	g.Go(func() error {

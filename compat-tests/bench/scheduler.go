@@ -88,7 +88,10 @@ func NewScheduler(o SchedulerOptions) *Scheduler {
 func (s *Scheduler) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var done sync.WaitGroup
-	done.Go(func() { s.call(ctx) })
+	done.Go(func() { s.call(ctx, s.calls) })
+	for range 4 {
+		done.Go(func() { s.call(ctx, s.acks) })
+	}
 	err := s.client.Run(ctx, s)
 	ended := ctx.Err() != nil
 	cancel()
@@ -104,19 +107,14 @@ func (s *Scheduler) Run(ctx context.Context) error {
 // ID is the framework's id, empty before it is subscribed.
 func (s *Scheduler) ID() string { return s.client.FrameworkID() }
 
-// call sends the calls; those that launch something go before acknowledgements.
-func (s *Scheduler) call(ctx context.Context) {
+// call sends the calls of a queue.
+func (s *Scheduler) call(ctx context.Context, calls <-chan *schedulerpb.Call) {
 	for {
 		var c *schedulerpb.Call
 		select {
-		case c = <-s.calls:
-		default:
-			select {
-			case c = <-s.calls:
-			case c = <-s.acks:
-			case <-ctx.Done():
-				return
-			}
+		case c = <-calls:
+		case <-ctx.Done():
+			return
 		}
 		if err := s.client.Call(ctx, c); err != nil && ctx.Err() == nil {
 			s.mu.Lock()

@@ -22,16 +22,19 @@ var errLeaderChanged = errors.New("the master does not lead any more")
 // Call sends one call and returns nil when the master has accepted it: 202, and 200 for UPDATE_FRAMEWORK. The framework id is
 // filled in if the call has none; the message is not changed. Without a subscription the error is ErrNotSubscribed; when the master
 // refuses, a *StatusError. After any other error the call may or may not have arrived. Safe from any goroutine; calls arrive in the
-// order in which they were made. SUBSCRIBE is Run's.
+// order in which they were made, except acknowledgements: those may overtake others, so several can be under way at a time.
+// SUBSCRIBE is Run's.
 func (c *Client) Call(ctx context.Context, call *schedulerpb.Call) error {
 	if call.GetType() == schedulerpb.Call_SUBSCRIBE {
 		return errors.New("SUBSCRIBE is sent by Run")
 	}
-	select {
-	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
+	if !unordered(call.GetType()) {
+		select {
+		case c.turn <- struct{}{}:
+			defer func() { <-c.turn }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	s := c.current.Load()
 	if s == nil {
@@ -51,6 +54,12 @@ func (c *Client) Call(ctx context.Context, call *schedulerpb.Call) error {
 		return err
 	}
 	return nil
+}
+
+// unordered says that a call means the same whatever comes before or after it. The next update of a task, or of an operation, is
+// sent only after the one before is acknowledged, so acknowledgements have no order among themselves either.
+func unordered(call schedulerpb.Call_Type) bool {
+	return call == schedulerpb.Call_ACKNOWLEDGE || call == schedulerpb.Call_ACKNOWLEDGE_OPERATION_STATUS
 }
 
 // callBody is the call in bytes. The framework id is put in front, where it stands in the encoding anyway.

@@ -86,7 +86,7 @@ type Client struct {
 
 	// current is the open subscription, nil without one.
 	current atomic.Pointer[session]
-	// turn holds a token while a call is under way: calls reach the master in the order in which they were made.
+	// turn holds a token while an ordered call is under way: such calls reach the master in the order in which they were made.
 	turn chan struct{}
 
 	mu         sync.Mutex // guards what the next SUBSCRIBE says
@@ -123,8 +123,8 @@ func New(cfg Config) *Client {
 			TLSClientConfig:     cfg.TLS,
 			TLSHandshakeTimeout: 10 * time.Second,
 			DisableCompression:  true,
-			// Calls go over one kept connection beside the stream's.
-			MaxIdleConnsPerHost: 2,
+			// Ordered calls go over one kept connection beside the stream's, acknowledgements over a few more.
+			MaxIdleConnsPerHost: 8,
 			IdleConnTimeout:     time.Minute,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -23,7 +23,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.binary, "binary", "bin/stoa", "the stoa binary, which runs the daemons; empty runs them in this process")
 	flag.StringVar(&o.only, "only", "", "which to run, comma-separated: "+strings.Join(names(), ", ")+"; empty runs all")
-	flag.StringVar(&o.profiles, "profiles", "", "directory for a processor profile of each, which needs --binary=")
+	flag.StringVar(&o.profiles, "profiles", "", "directory for a processor profile of each: of the daemons with --binary=, else of the simulated agents and schedulers only")
 	flag.BoolVar(&o.verbose, "verbose", false, "show what the daemons log")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -56,9 +56,6 @@ func run(ctx context.Context, o options) (err error) {
 				return fmt.Errorf("--only: there is no %q; there are %s", name, strings.Join(names(), ", "))
 			}
 		}
-	}
-	if o.profiles != "" && o.binary != "" {
-		return errors.New("--profiles needs --binary= (empty): other processes cannot be profiled")
 	}
 	e := &bench.Environment{Out: os.Stdout, Log: io.Discard}
 	if o.verbose {
